@@ -1,0 +1,1 @@
+"""Registries of what the daemon serves: guests, the host itself, events."""

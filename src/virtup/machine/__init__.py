@@ -1,0 +1,1 @@
+"""The life of one guest: start, supervise, stop, find again."""
