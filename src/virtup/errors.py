@@ -172,7 +172,7 @@ class DomainNotFound(VirtError):
 class DomainExists(VirtError):
     """The name or UUID is in use by another guest."""
 
-    code, fault, template = Code.DOM_EXIST, Fault.CALLER, "operation failed: {message}"
+    code, fault, template = Code.OPERATION_FAILED, Fault.CALLER, "operation failed: {message}"
 
 
 class OperationInvalid(VirtError):
