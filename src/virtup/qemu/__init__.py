@@ -1,0 +1,1 @@
+"""Domain model and capabilities to QEMU: questions, answers, options, command lines."""
