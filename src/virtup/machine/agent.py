@@ -14,6 +14,9 @@ from typing import Any
 
 from virtup.errors import AgentUnresponsive, Code, Fault, OperationFailed, VirtError
 
+CHANNEL = "org.qemu.guest_agent.0"
+"""The name of the virtio-serial port on which the agent listens."""
+
 SYNC_TIMEOUT_S = 5.0
 """How long an agent may take to answer ``guest-sync``; libvirt waits as long."""
 
@@ -28,6 +31,13 @@ class AgentRefused(VirtError):
 
     code, fault = Code.INTERNAL_ERROR, Fault.GUEST
     template = "internal error: unable to execute QEMU agent command '{command}': {desc}"
+
+
+class AgentNotConfigured(VirtError):
+    """The definition has no agent channel."""
+
+    code, fault = Code.ARGUMENT_UNSUPPORTED, Fault.CALLER
+    template = "argument unsupported: QEMU guest agent is not configured"
 
 
 class AgentNotReady(AgentUnresponsive):
@@ -85,6 +95,11 @@ def parse_command(text: str) -> dict[str, Any]:
             code=Code.INVALID_ARG,
         )
     return command
+
+
+def to_text(reply: dict[str, Any]) -> str:
+    """Return an agent's reply as the JSON text that clients get."""
+    return json.dumps(reply, separators=(",", ":"))
 
 
 async def _synchronise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,286 @@
+"""The registry of guests: define, create, find, list, and what the daemon does at its own start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid as uuids
+from typing import Any
+
+from virtup.drivers.guest import (
+    START_AUTODESTROY,
+    START_PAUSED,
+    START_VALIDATE,
+    Guest,
+    refuse_flags,
+)
+from virtup.drivers.node import Node
+from virtup.drivers.store import Store
+from virtup.errors import (
+    DomainExists,
+    DomainNotFound,
+    InvalidArgument,
+    OperationInvalid,
+    VirtError,
+)
+from virtup.host.console import Consoles
+from virtup.machine.events import Event, EventBus
+from virtup.machine.life import Machine
+from virtup.machine.launcher import Launcher
+from virtup.machine.settings import Settings
+from virtup.machine.states import Lifecycle, Shutoff
+from virtup.model.domain import Domain
+
+log = logging.getLogger(__name__)
+
+DEFINE_VALIDATE = 1
+UNDEFINE_KNOWN = 1 | 2 | 4 | 8 | 16 | 32 | 64
+
+
+class Domains:
+    """All guests of one daemon, by name, UUID and id."""
+
+    def __init__(
+        self,
+        store: Store,
+        node: Node,
+        launcher: Launcher,
+        events: EventBus,
+        settings: Settings,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.consoles = Consoles()
+        self._node = node
+        self._launcher = launcher
+        self._events = events
+        self._by_name: dict[str, Guest] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    # -- finding -------------------------------------------------------------------------------
+
+    def all(self) -> list[Guest]:
+        """Return every guest, running ones in the order of their ids first, then by name."""
+        return sorted(
+            self._by_name.values(), key=lambda guest: (not guest.active, guest.id, guest.name)
+        )
+
+    def by_name(self, name: str) -> Guest:
+        """Return the guest of that name, or raise DomainNotFound."""
+        guest = self._by_name.get(name)
+        if guest is None:
+            raise DomainNotFound(f"no domain with matching name '{name}'")
+        return guest
+
+    def by_uuid(self, uuid: bytes) -> Guest:
+        """Return the guest with that UUID, or raise DomainNotFound."""
+        guest = self._find_uuid(uuid)
+        if guest is None:
+            raise DomainNotFound(f"no domain with matching uuid '{uuids.UUID(bytes=uuid)}'")
+        return guest
+
+    def by_id(self, id: int) -> Guest:
+        """Return the running guest with that id, or raise DomainNotFound."""
+        for guest in self._by_name.values():
+            if guest.active and guest.id == id:
+                return guest
+        raise DomainNotFound(f"no domain with matching id {id}")
+
+    def resolve(self, handle: dict[str, Any]) -> Guest:
+        """Return the guest that a client's handle names; the UUID decides."""
+        guest = self._find_uuid(handle["uuid"])
+        if guest is None:
+            uuid = uuids.UUID(bytes=handle["uuid"])
+            raise DomainNotFound(f"no domain with matching uuid '{uuid}' ({handle['name']})")
+        return guest
+
+    def _find_uuid(self, uuid: bytes) -> Guest | None:
+        return next((one for one in self._by_name.values() if one.uuid == uuid), None)
+
+    def active(self) -> list[Guest]:
+        """Return the running guests."""
+        return [guest for guest in self.all() if guest.active or guest.starting]
+
+    # -- defining ------------------------------------------------------------------------------
+
+    async def define(self, xml: str, flags: int) -> Guest:
+        """Define a guest, or define it anew; durable when this returns."""
+        refuse_flags(flags, DEFINE_VALIDATE)
+        domain = await self._launcher.complete(xml)
+        known = self._conflict(domain)
+        if known is None:
+            self.store.write(domain)
+            guest = Guest(self, domain, persistent=True)
+            self._by_name[domain.name] = guest
+            self._lifecycle(guest, Lifecycle.DEFINED, 0)
+            return guest
+        async with known.job("define"):
+            self.store.write(domain)
+            detail = 1 if known.persistent else 0
+            known.redefine(domain)
+            self._lifecycle(known, Lifecycle.DEFINED, detail)
+        return known
+
+    def _conflict(self, domain: Domain) -> Guest | None:
+        """Return the guest that *domain* is a new definition of; refuse one that is another's."""
+        uuid = uuids.UUID(domain.uuid).bytes
+        by_uuid = self._find_uuid(uuid)
+        by_name = self._by_name.get(domain.name)
+        if by_uuid is not None and by_uuid.name != domain.name:
+            raise DomainExists(
+                f"domain '{by_uuid.name}' is already defined with uuid {domain.uuid}"
+            )
+        if by_name is not None and by_name.uuid != uuid:
+            other = uuids.UUID(bytes=by_name.uuid)
+            raise DomainExists(f"domain '{domain.name}' already exists with uuid {other}")
+        return by_uuid
+
+    async def forget(self, guest: Guest, flags: int) -> None:
+        """Remove a definition; a guest that is off is gone with it."""
+        refuse_flags(flags, UNDEFINE_KNOWN)
+        self.store.remove(guest.name)
+        guest.persistent = False
+        guest.autostart = False
+        if not guest.active:
+            del self._by_name[guest.name]
+        elif guest.machine is not None:
+            self._launcher.record(guest.machine, persistent=False)
+        self._lifecycle(guest, Lifecycle.UNDEFINED, 0)
+
+    # -- running -------------------------------------------------------------------------------
+
+    async def create(self, xml: str, flags: int, client_id: int | None) -> Guest:
+        """Start a guest from XML without defining it."""
+        refuse_flags(flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE | 32)
+        domain = await self._launcher.complete(xml)
+        guest = self._conflict(domain)
+        if guest is None:
+            guest = Guest(self, domain, persistent=False)
+            self._by_name[domain.name] = guest
+        try:
+            async with guest.job("create"):
+                if guest.active:
+                    raise OperationInvalid(f"domain is already active as '{guest.name}'")
+                await self.launch(guest, domain, flags, client_id)
+        finally:
+            self._drop_if_gone(guest)
+        return guest
+
+    async def launch(
+        self, guest: Guest, domain: Domain, flags: int, client_id: int | None
+    ) -> None:
+        """Start *domain* as the machine of *guest*; a cancelled caller does not stop it."""
+        task = asyncio.get_running_loop().create_task(
+            self._launcher.start(
+                domain,
+                persistent=guest.persistent,
+                paused=bool(flags & START_PAUSED),
+                autodestroy=client_id if flags & START_AUTODESTROY else None,
+                on_up=lambda machine: setattr(guest, "machine", machine),
+                on_end=lambda machine, why: self._ended(guest, machine, why),
+            ),
+            name=f"start-{domain.name}",
+        )
+        guest.starting = task
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                guest.ended(Shutoff.DESTROYED)
+                raise OperationInvalid("the domain was destroyed while it started") from None
+            raise
+        except VirtError:
+            guest.ended(Shutoff.FAILED)
+            raise
+        finally:
+            guest.starting = None
+
+    def _ended(self, guest: Guest, machine: Machine, why: Shutoff) -> None:
+        if guest.machine is machine or guest.machine is None:
+            guest.ended(why)
+        self._drop_if_gone(guest)
+
+    def _drop_if_gone(self, guest: Guest) -> None:
+        gone = not guest.persistent and not guest.active and guest.starting is None
+        if gone and self._by_name.get(guest.name) is guest:
+            del self._by_name[guest.name]
+
+    def client_gone(self, client_id: int) -> None:
+        """End the guests that were started for as long as that client stays."""
+        for guest in list(self._by_name.values()):
+            machine = guest.machine
+            if machine is not None and machine.autodestroy == client_id:
+                task = asyncio.ensure_future(self._end(machine))
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+
+    async def _end(self, machine: Machine) -> None:
+        try:
+            await machine.end(Shutoff.DESTROYED)
+        except VirtError as error:
+            log.error("guest '%s' outlives its client: %s", machine.name, error)
+
+    async def xml_to_native(self, format: str, xml: str) -> str:
+        """Return the QEMU command line that *xml* would give, as a shell line."""
+        if format != "qemu-argv":
+            raise InvalidArgument(f"unsupported config type '{format}': only 'qemu-argv' is known")
+        return await self._launcher.to_native(xml)
+
+    # -- the daemon's own start and end --------------------------------------------------------
+
+    async def open(self) -> None:
+        """Load the definitions, find the running guests again, start what starts with the host."""
+        for stored in self.store.load():
+            clash = self._find_uuid(uuids.UUID(stored.domain.uuid).bytes)
+            if clash is not None:
+                log.error(
+                    "guest definition left aside: '%s' has the uuid of '%s'",
+                    stored.domain.name,
+                    clash.name,
+                )
+                continue
+            guest = Guest(self, stored.domain, persistent=True)
+            guest.autostart = stored.autostart
+            self._by_name[guest.name] = guest
+        await self._launcher.reconnect(self._adopt, self._ended_meanwhile)
+        if self._launcher.first_since_boot():
+            for guest in self.all():
+                if guest.autostart and not guest.active:
+                    task = asyncio.ensure_future(self._autostart(guest))
+                    self._ending.add(task)
+                    task.add_done_callback(self._ending.discard)
+
+    async def _autostart(self, guest: Guest) -> None:
+        try:
+            await guest.start(0, None)
+        except VirtError as error:
+            log.error("guest '%s' does not start with the host: %s", guest.name, error)
+
+    def _adopt(self, machine: Machine, domain: Domain) -> None:
+        guest = self._by_name.get(machine.name)
+        if guest is None or guest.uuid != machine.uuid:
+            guest = Guest(self, domain, persistent=False)
+            self._by_name[machine.name] = guest
+        guest.machine = machine
+        held = guest
+        machine.on_end = lambda ended, why: self._ended(held, ended, why)
+
+    def _ended_meanwhile(self, name: str, why: Shutoff) -> None:
+        guest = self._by_name.get(name)
+        if guest is not None:
+            guest.ended(why)
+
+    async def close(self) -> None:
+        """Let go of the running guests; they run on."""
+        for task in tuple(self._ending):
+            task.cancel()
+        for guest in self._by_name.values():
+            if guest.machine is not None:
+                await guest.machine.let_go()
+
+    def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
+        self._events.emit(
+            Event("lifecycle", guest.ref, {"event": int(event), "detail": detail})
+        )
+
+

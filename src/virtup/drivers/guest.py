@@ -1,0 +1,318 @@
+"""One guest as clients see it: its definition, the machine while it runs, and what may be done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid as uuids
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from virtup.errors import (
+    AgentUnresponsive,
+    Code,
+    InvalidArgument,
+    OperationFailed,
+    OperationInvalid,
+    OperationTimeout,
+    OperationUnsupported,
+)
+from virtup.host.console import Console
+from virtup.host.node import cpu_time_ns
+from virtup.machine import agent
+from virtup.machine.events import DomainRef
+from virtup.machine.life import Machine
+from virtup.machine.states import Lifecycle, Shutoff, State
+from virtup.model.domain import Domain, format_domain
+
+if TYPE_CHECKING:
+    from virtup.drivers.domains import Domains
+
+START_PAUSED, START_AUTODESTROY, START_BYPASS_CACHE, START_FORCE_BOOT = 1, 2, 4, 8
+START_VALIDATE, START_RESET_NVRAM = 16, 32
+XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
+POWER_ACPI, POWER_AGENT = 1, 2
+DESTROY_GRACEFUL = 1
+AGENT_BLOCK, AGENT_DEFAULT = -2, -1
+MONITOR_HMP = 1
+
+
+class Guest:
+    """A guest that is defined, runs, or both. Reading never waits for QEMU or for another call.
+
+    A call that changes the guest holds its job; a second one waits for it, bounded, and says who
+    holds it when it gives up. ``destroy`` waits for nobody.
+    """
+
+    def __init__(self, domains: Domains, domain: Domain, *, persistent: bool) -> None:
+        self._domains = domains
+        self.definition: Domain = domain
+        self.persistent = persistent
+        self.machine: Machine | None = None
+        self.starting: asyncio.Task[Machine] | None = None
+        self.autostart = False
+        self._off = Shutoff.UNKNOWN
+        self._lock = asyncio.Lock()
+        self._job = ""
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The guest's name."""
+        return self.definition.name
+
+    @property
+    def uuid(self) -> bytes:
+        """The guest's UUID, 16 bytes."""
+        return uuids.UUID(self.definition.uuid).bytes
+
+    @property
+    def id(self) -> int:
+        """The id of the running guest, -1 when it is off."""
+        return self.machine.id if self.machine is not None else -1
+
+    @property
+    def ref(self) -> DomainRef:
+        """How libvirt names the guest on the wire."""
+        return DomainRef(self.name, self.uuid, self.id)
+
+    @property
+    def active(self) -> bool:
+        """Whether the guest has a QEMU."""
+        return self.machine is not None
+
+    @property
+    def updated(self) -> bool:
+        """Whether the definition changed since the guest started."""
+        return False
+
+    @property
+    def has_managed_save(self) -> bool:
+        """Whether a managed save waits for the next start."""
+        return False
+
+    def state(self) -> tuple[int, int]:
+        """Return ``virDomainState`` and its reason."""
+        if self.machine is not None:
+            return int(self.machine.state), int(self.machine.reason)
+        return int(State.SHUTOFF), int(self._off)
+
+    def info(self) -> dict[str, int]:
+        """Return what ``virDomainGetInfo`` tells: memory in KiB, CPU time in ns."""
+        machine = self.machine
+        domain = machine.live if machine is not None else self.definition
+        memory = domain.current_memory_kib
+        cpu_time = 0
+        if machine is not None:
+            cpu_time = cpu_time_ns(machine.process.pid)
+            if machine.balloon_kib is not None:
+                memory = machine.balloon_kib
+        return {
+            "state": self.state()[0],
+            "maxMem": domain.memory_kib,
+            "memory": memory,
+            "nrVirtCpu": domain.vcpus_current,
+            "cpuTime": cpu_time,
+        }
+
+    def os_type(self) -> str:
+        """Return the OS type of the definition, ``hvm``."""
+        return self.definition.os.type
+
+    def xml(self, flags: int) -> str:
+        """Return the guest's XML: the live one while it runs, unless INACTIVE is asked for."""
+        secure = bool(flags & XML_SECURE)
+        inactive = bool(flags & (XML_INACTIVE | XML_MIGRATABLE))
+        if self.machine is None or (inactive and self.persistent):
+            return format_domain(self.definition, secure=secure, inactive=True)
+        return format_domain(
+            self.machine.live,
+            secure=secure,
+            inactive=inactive,
+            id=None if inactive else self.machine.id,
+        )
+
+    def messages(self, _flags: int) -> list[str]:
+        """Return what should be known about the running guest: what taints it."""
+        if self.machine is None:
+            return []
+        return [f"tainted: {word}" for word in self.machine.tainted]
+
+    # -- acts ----------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def job(self, what: str) -> AsyncIterator[None]:
+        """Hold the guest for one changing call; OperationTimeout names who holds it."""
+        timeout_s = self._domains.settings.job_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise OperationTimeout(
+                f"cannot acquire state change lock of '{self.name}' within {timeout_s:g} s "
+                f"(held by '{self._job}')"
+            ) from None
+        self._job = what
+        try:
+            yield
+        finally:
+            self._job = ""
+            self._lock.release()
+
+    def running(self) -> Machine:
+        """Return the machine, or refuse: the guest is off."""
+        if self.machine is None:
+            raise OperationInvalid("domain is not running")
+        return self.machine
+
+    async def start(self, flags: int, client_id: int | None) -> None:
+        """Start the defined guest; returns when it runs, or raises with the findings."""
+        refuse_flags(
+            flags,
+            START_PAUSED | START_AUTODESTROY | START_BYPASS_CACHE | START_FORCE_BOOT
+            | START_VALIDATE | START_RESET_NVRAM,
+        )
+        async with self.job("start"):
+            if self.machine is not None:
+                raise OperationInvalid("domain is already running")
+            await self._domains.launch(self, self.definition, flags, client_id)
+
+    async def destroy(self, flags: int) -> None:
+        """End the guest at once; a start under way is ended too."""
+        refuse_flags(flags, DESTROY_GRACEFUL)
+        starting = self.starting
+        if self.machine is None and starting is not None:
+            starting.cancel()
+            await asyncio.wait([starting])
+            return
+        await self.running().end(Shutoff.DESTROYED, graceful=bool(flags & DESTROY_GRACEFUL))
+
+    async def shutdown(self, flags: int) -> None:
+        """Ask the guest to shut down: by its agent when it has one, else by ACPI."""
+        await self._power(flags, reboot=False)
+
+    async def reboot(self, flags: int) -> None:
+        """Ask the guest to reboot: by its agent when it has one, else by ACPI."""
+        await self._power(flags, reboot=True)
+
+    async def _power(self, flags: int, *, reboot: bool) -> None:
+        refuse_flags(flags, POWER_ACPI | POWER_AGENT)
+        async with self.job("reboot" if reboot else "shutdown"):
+            machine = self.running()
+            may_agent = bool(flags & POWER_AGENT) or not flags
+            may_acpi = bool(flags & POWER_ACPI) or not flags
+            if may_agent and (machine.agent_connected or not may_acpi):
+                mode = "reboot" if reboot else "powerdown"
+                command = {"execute": "guest-shutdown", "arguments": {"mode": mode}}
+                try:
+                    machine.fake_reboot = reboot
+                    await machine.ask_agent(command, timeout_s=5.0, wait_answer=False)
+                except (AgentUnresponsive, agent.AgentRefused, agent.AgentNotConfigured):
+                    machine.fake_reboot = False
+                    if not may_acpi:
+                        raise
+                else:
+                    return
+            await machine.power_down(reboot=reboot)
+
+    async def reset(self, flags: int) -> None:
+        """Reset the guest without asking it."""
+        refuse_flags(flags, 0)
+        async with self.job("reset"):
+            await self.running().reset()
+
+    async def suspend(self) -> None:
+        """Stop the guest's vCPUs."""
+        async with self.job("suspend"):
+            await self.running().pause()
+
+    async def resume(self) -> None:
+        """Let the guest's vCPUs run again."""
+        async with self.job("resume"):
+            await self.running().resume()
+
+    async def undefine(self, flags: int) -> None:
+        """Forget the definition; a running guest becomes transient."""
+        async with self.job("undefine"):
+            if not self.persistent:
+                raise OperationInvalid("cannot undefine transient domain")
+            await self._domains.forget(self, flags)
+
+    async def set_autostart(self, autostart: bool) -> None:
+        """Have the guest started at boot, or not."""
+        async with self.job("autostart"):
+            if not self.persistent:
+                raise OperationInvalid("cannot set autostart for transient domain")
+            if autostart != self.autostart:
+                self._domains.store.set_autostart(self.name, autostart)
+                self.autostart = autostart
+
+    async def open_console(self, device: str | None, flags: int) -> Console:
+        """Open the guest's console, the first one or the device with that alias."""
+        machine = self.running()
+        devices = machine.live.devices
+        candidates = [*devices.consoles, *devices.serials, *devices.channels]
+        if device:
+            found = next((one for one in candidates if one.alias == device), None)
+            if found is None:
+                raise InvalidArgument(f"cannot find character device '{device}'")
+        else:
+            found = next(iter([*devices.consoles, *devices.serials]), None)
+            if found is None:
+                raise InternalConsole("cannot find default console device")
+        path = found.source.path if found.source is not None else None
+        if found.type not in {"pty", "unix"} or not path:
+            raise OperationUnsupported(
+                f"character device '{found.alias}' of type '{found.type}' is not a pty or a "
+                "unix socket: it cannot be opened as a console"
+            )
+        return self._domains.consoles.open(self.name, found.type, path, force=bool(flags & 1))
+
+    async def monitor_command(self, command: str, flags: int) -> str:
+        """Pass a command to QEMU's monitor and return its reply; the guest is tainted by it."""
+        refuse_flags(flags, MONITOR_HMP)
+        machine = self.running()
+        machine.taint("custom-monitor")
+        if flags & MONITOR_HMP:
+            return await machine.running.hmp(command)
+        return await machine.running.raw(command)
+
+    async def agent_command(self, command: str, timeout: int, flags: int) -> str | None:
+        """Pass a command to the guest agent and return its reply; *timeout* as libvirt has it."""
+        refuse_flags(flags, 0)
+        if timeout < AGENT_BLOCK:
+            raise InvalidArgument(
+                f"timeout '{timeout}' is less than the minimum '{AGENT_BLOCK}'"
+            )
+        machine = self.running()
+        request = agent.parse_command(command)
+        machine.taint("custom-ga-command")
+        limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(timeout, timeout)
+        reply = await machine.ask_agent(request, timeout_s=limit)
+        return None if reply is None else agent.to_text(reply)
+
+    # -- what the registry tells it ------------------------------------------------------------
+
+    def ended(self, why: Shutoff) -> None:
+        """Note that the machine is gone."""
+        self.machine = None
+        self._off = why
+
+    def redefine(self, domain: Domain) -> Lifecycle:
+        """Take a new definition; a running machine keeps the one it started with."""
+        self.definition = domain
+        self.persistent = True
+        return Lifecycle.DEFINED
+
+
+class InternalConsole(OperationFailed):
+    """The guest has no console."""
+
+    code, template = Code.INTERNAL_ERROR, "internal error: {message}"
+
+
+def refuse_flags(flags: int, known: int) -> None:
+    """Refuse flags that are not understood rather than ignore them."""
+    if flags & ~known:
+        raise InvalidArgument(f"unsupported flags (0x{flags & ~known:x})")

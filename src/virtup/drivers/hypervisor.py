@@ -1,0 +1,103 @@
+"""The driver that the daemon serves: the guests, the host, and what happens to them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid as uuids
+from typing import Any
+
+from virtup.drivers.domains import Domains
+from virtup.drivers.node import Node
+from virtup.drivers.store import Store
+from virtup.errors import DomainNotFound
+from virtup.host import accounts
+from virtup.host import layout as layouts
+from virtup.host.accounts import Account
+from virtup.host.clock import Clock
+from virtup.host.disk import FileDisk
+from virtup.host.layout import Layout
+from virtup.machine.attempts import FAILED, Attempts
+from virtup.machine.events import EventBus
+from virtup.machine.launcher import Launcher
+from virtup.machine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Hypervisor:
+    """Everything one daemon owns. ``open`` before use; ``close`` leaves the guests running."""
+
+    def __init__(self, layout: Layout, settings: Settings, clock: Clock) -> None:
+        disk = FileDisk()
+        self.layout = layout
+        self.settings = settings
+        self.clock = clock
+        self.events = EventBus()
+        self.account = _qemu_account(layout, settings)
+        self.attempts = Attempts(layout.attempts_dir, disk, kept=settings.attempts_kept)
+        self.node = Node(layout, self.account)
+        self.launcher = Launcher(
+            layout=layout,
+            settings=settings,
+            clock=clock,
+            disk=disk,
+            node=self.node,
+            account=self.account,
+            attempts=self.attempts,
+            events=self.events,
+        )
+        self.domains = Domains(
+            Store(layout, disk), self.node, self.launcher, self.events, settings
+        )
+
+    async def open(self) -> None:
+        """Make the directories, load the definitions, find the running guests again."""
+        layouts.create(self.layout, self.account.present if self.account else None)
+        await self.domains.open()
+
+    async def close(self) -> None:
+        """Let go of everything; running guests run on."""
+        await self.domains.close()
+        await self.launcher.close()
+
+    def active_count(self) -> int:
+        """Return how many guests run or start."""
+        return len(self.domains.active())
+
+    def client_gone(self, client_id: int) -> None:
+        """End what was started for that client alone."""
+        self.domains.client_gone(client_id)
+
+    def recorded_attempts(self, guest: str) -> list[dict[str, Any]]:
+        """Return the recorded starts of the guest with that name or UUID, oldest first."""
+        return self.attempts.of(self._name_of(guest))
+
+    def why(self, guest: str) -> dict[str, Any]:
+        """Return why the last start of a guest failed: its record, or an empty verdict.
+
+        The reply has ``guest``, ``active``, ``attempt`` (the last record or None) and
+        ``findings`` (those of the last start when it failed).
+        """
+        name = self._name_of(guest)
+        records = self.attempts.of(name)
+        active = any(one.name == name and one.active for one in self.domains.all())
+        if not records and not any(one.name == name for one in self.domains.all()):
+            raise DomainNotFound(f"no domain with matching name '{name}', and none was started")
+        last = records[-1] if records else None
+        failed = last is not None and last.get("verdict") == FAILED
+        return {
+            "guest": name,
+            "active": active,
+            "attempt": last,
+            "findings": last["findings"] if failed and last is not None else [],
+        }
+
+    def _name_of(self, guest: str) -> str:
+        if "/" in guest or "\0" in guest:
+            raise DomainNotFound(f"no domain with matching name '{guest}'")
+        try:
+            wanted = uuids.UUID(guest).bytes
+        except ValueError:
+            return guest
+        return next((one.name for one in self.domains.all() if one.uuid == wanted), guest)

@@ -1,0 +1,74 @@
+"""The definitions of persistent guests on disk: one XML file a guest, one link for autostart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from virtup.errors import VirtError
+from virtup.host import disk
+from virtup.host.disk import Disk
+from virtup.host.layout import Layout
+from virtup.model.domain import Domain, format_domain, parse_domain
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A definition as it stands on disk."""
+
+    domain: Domain
+    autostart: bool
+
+
+class Store:
+    """The definitions below a layout. What is written here survives a power cut."""
+
+    def __init__(self, layout: Layout, disk: Disk) -> None:
+        self._layout = layout
+        self._disk = disk
+
+    def load(self) -> Iterator[Stored]:
+        """Yield every definition that can be read.
+
+        One that cannot is logged with the reason and stays where it is: it may be another
+        version's, and its guest is somebody's.
+        """
+        disk.sweep(self._disk, self._layout.definitions)
+        autostarted = set(self._disk.list_dir(self._layout.autostart))
+        for name in sorted(self._disk.list_dir(self._layout.definitions)):
+            path = f"{self._layout.definitions}/{name}"
+            if not name.endswith(".xml"):
+                continue
+            try:
+                domain = parse_domain(self._disk.read(path), source=path)
+            except (OSError, VirtError) as error:
+                log.error("guest definition left aside: %s", error)
+                continue
+            if f"{domain.name}.xml" != name:
+                log.error("guest definition left aside: '%s' names '%s'", path, domain.name)
+                continue
+            yield Stored(domain, name in autostarted)
+
+    def write(self, domain: Domain) -> None:
+        """Put the definition of *domain* in place of the one before it, durably."""
+        text = format_domain(domain, secure=True, inactive=True)
+        disk.write_durably(self._disk, self._path(domain.name), text.encode(), mode=0o600)
+
+    def remove(self, name: str) -> None:
+        """Remove the definition and its autostart link, durably; the link first."""
+        self.set_autostart(name, False)
+        disk.remove_durably(self._disk, self._path(name))
+
+    def set_autostart(self, name: str, autostart: bool) -> None:
+        """Make or remove the autostart link of a guest, durably."""
+        link = f"{self._layout.autostart}/{name}.xml"
+        if autostart:
+            disk.symlink_durably(self._disk, self._path(name), link)
+        else:
+            disk.remove_durably(self._disk, link)
+
+    def _path(self, name: str) -> str:
+        return f"{self._layout.definitions}/{name}.xml"

@@ -1,0 +1,412 @@
+"""One running guest: its QEMU, its monitor, its state, and the end of all three.
+
+A `Machine` exists from the moment QEMU answers until its process is gone and everything it used
+has been given back. Whoever reads ``state`` never waits for QEMU; whoever stops it need not
+wait for a call that hangs in its monitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from virtup.errors import OperationInvalid, OperationTimeout, VirtError
+from virtup.host.logfile import GuestLog
+from virtup.host.process import Exit, Process
+from virtup.machine import agent
+from virtup.machine.events import DomainRef, Event
+from virtup.machine.monitor import Monitor, MonitorGone
+from virtup.machine.states import (
+    LOG_REASON,
+    STOPPED_DETAIL,
+    Lifecycle,
+    Paused,
+    Running,
+    Shutoff,
+    State,
+    moved,
+)
+from virtup.model.domain import Domain
+
+log = logging.getLogger(__name__)
+
+TERM, KILL = 15, 9
+KILL_WAIT_S = 30.0
+"""How long a killed QEMU may stay (in the kernel, on a dead disk) before the caller is told."""
+
+
+@dataclass
+class Machine:
+    """A running guest; all times in seconds.
+
+    ``release`` gives back what the start took (taps, files, sockets); ``on_event`` tells an event;
+    ``on_change`` asks that the status record be written anew; ``on_end`` is called once, with the
+    reason, when the guest is gone and everything is given back.
+    """
+
+    uuid: bytes
+    id: int
+    live: Domain
+    process: Process
+    log: GuestLog
+    release: Callable[[], Awaitable[None]]
+    on_event: Callable[[Event], None]
+    on_change: Callable[[Machine], None]
+    on_end: Callable[[Machine, Shutoff], None]
+    stop_timeout_s: float = 10.0
+    monitor: Monitor | None = None
+    agent_path: str = ""
+    agent_connected: bool = False
+    state: State = State.PAUSED
+    reason: int = Paused.STARTING_UP
+    balloon_kib: int | None = None
+    autodestroy: int | None = None
+    tainted: tuple[str, ...] = ()
+    fake_reboot: bool = False
+    _why: Shutoff | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _supervisor: asyncio.Task[None] | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _agent_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _by_us: bool = False
+
+    @property
+    def name(self) -> str:
+        """The guest's name."""
+        return self.live.name
+
+    @property
+    def ref(self) -> DomainRef:
+        """How the guest is named on the wire while it runs."""
+        return DomainRef(self.name, self.uuid, self.id)
+
+    @property
+    def running(self) -> Monitor:
+        """The monitor, or OperationInvalid when the guest has none (any more)."""
+        if self._why is not None:
+            raise OperationInvalid("domain is not running")
+        if self.monitor is None:
+            raise OperationTimeout(
+                f"QEMU of '{self.name}' (pid {self.process.pid}) has not answered on its monitor "
+                f"since the daemon started: {self.process.describe()}"
+            )
+        return self.monitor
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def move(self, state: State, reason: int, event: Lifecycle | None, detail: int = 0) -> None:
+        """Enter *state*, tell the lifecycle *event*, if any, and have the status written."""
+        self.state, self.reason = state, reason
+        self.on_change(self)
+        if event is not None:
+            self.tell("lifecycle", event=int(event), detail=detail)
+
+    def tell(self, kind: str, **args: Any) -> None:
+        """Emit an event about this guest."""
+        self.on_event(Event(kind, self.ref, args))
+
+    # -- supervision ---------------------------------------------------------------------------
+
+    def attach(self, monitor: Monitor) -> None:
+        """Take QEMU's monitor and follow its events."""
+        self.monitor = monitor
+        monitor.listen(self._on_qmp_event, self._on_monitor_closed)
+
+    def watch(self) -> None:
+        """From now on the end of the process is the end of the guest."""
+        loop = asyncio.get_running_loop()
+        self._supervisor = loop.create_task(self._watch_process(), name=f"guest-{self.name}")
+
+    async def _watch_process(self) -> None:
+        ended = await self.process.wait()
+        await self._finish(ended)
+
+    def _on_monitor_closed(self) -> None:
+        # a monitor that closes with QEMU alive is a QEMU that nobody can steer: it is ended, and
+        # the log says why; usually the process is gone and its own watcher is first
+        async def check() -> None:
+            try:
+                async with asyncio.timeout(self.stop_timeout_s):
+                    await self._ended.wait()
+            except TimeoutError:
+                log.error("guest '%s': QEMU closed its monitor and lives on; it is ended", self.name)
+                self._why = self._why or Shutoff.CRASHED
+                self.process.kill(KILL)
+
+        if self._supervisor is not None:
+            self._spawn(check())
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_qmp_event(self, event: dict[str, Any]) -> None:
+        name = str(event.get("event", ""))
+        data = event.get("data") or {}
+        stamp = event.get("timestamp") or {}
+        self.tell(
+            "monitor",
+            event=name,
+            seconds=int(stamp.get("seconds", 0)),
+            micros=int(stamp.get("microseconds", 0)),
+            details=json.dumps(data) if data else None,
+        )
+        if self._why is not None:
+            return
+        special = getattr(self, f"_qmp_{name.lower()}", None)
+        if special is not None and special(data) is False:
+            return
+        if name in {"STOP", "RESUME"} and self._by_us:
+            return  # the call that caused it sets the state and its reason
+        move = moved(name, self.state)
+        if move is not None:
+            self.move(move.state, move.reason, move.event, move.detail)
+
+    def taint(self, word: str) -> None:
+        """Note, once, that the guest runs with something that virtup does not vouch for."""
+        if word not in self.tainted:
+            self.tainted = (*self.tainted, word)
+            self.log.note(f"Domain id={self.id} is tainted: {word}")
+            self.on_change(self)
+
+    # each returns False when the event must not move the state
+
+    def _qmp_shutdown(self, data: dict[str, Any]) -> bool:
+        if self.fake_reboot:
+            self.fake_reboot = False
+            self._spawn(self._reset_and_go())
+            return False
+        if self.state is State.CRASHED:
+            return False
+        guest = bool(data.get("guest"))
+        if self.state is not State.SHUTDOWN:
+            self.move(State.SHUTDOWN, 1, Lifecycle.SHUTDOWN, 1 if guest else 2)
+        self._spawn(self._end_quietly(Shutoff.SHUTDOWN))
+        return False
+
+    def _qmp_reset(self, _data: dict[str, Any]) -> bool:
+        self.tell("reboot")
+        return False
+
+    def _qmp_watchdog(self, data: dict[str, Any]) -> bool:
+        actions = ("none", "pause", "reset", "poweroff", "shutdown", "debug", "inject-nmi")
+        action = str(data.get("action", "none"))
+        self.tell("watchdog", action=actions.index(action) if action in actions else 0)
+        return action == "pause"
+
+    def _qmp_block_io_error(self, data: dict[str, Any]) -> bool:
+        action = str(data.get("action", "report"))
+        self.tell(
+            "io-error",
+            srcPath="",
+            devAlias=str(data.get("device") or data.get("qom-path", "")),
+            action={"ignore": 0, "stop": 1, "report": 2}.get(action, 2),
+            reason=str(data.get("reason", "")),
+        )
+        return action == "stop"
+
+    def _qmp_rtc_change(self, data: dict[str, Any]) -> bool:
+        self.tell("rtc-change", offset=int(data.get("offset", 0)))
+        return False
+
+    def _qmp_balloon_change(self, data: dict[str, Any]) -> bool:
+        self.balloon_kib = int(data.get("actual", 0)) // 1024
+        self.tell("balloon-change", actual=self.balloon_kib)
+        return False
+
+    def _qmp_device_deleted(self, data: dict[str, Any]) -> bool:
+        if data.get("device"):
+            self.tell("device-removed", devAlias=str(data["device"]))
+        return False
+
+    def _qmp_suspend(self, _data: dict[str, Any]) -> bool:
+        self.tell("pmsuspend", reason=0)
+        return True
+
+    def _qmp_wakeup(self, _data: dict[str, Any]) -> bool:
+        self.tell("pmwakeup", reason=0)
+        return True
+
+    def _qmp_vserport_change(self, data: dict[str, Any]) -> bool:
+        if data.get("id") == self._agent_alias():
+            self.agent_connected = bool(data.get("open"))
+            self.tell("agent-lifecycle", state=1 if self.agent_connected else 2, reason=2)
+        return False
+
+    def _qmp_guest_panicked(self, _data: dict[str, Any]) -> bool:
+        action = self.live.on_crash or "destroy"
+        if action in {"destroy", "coredump-destroy"}:
+            self.move(State.CRASHED, 1, Lifecycle.CRASHED, 0)
+            self._spawn(self._end_quietly(Shutoff.CRASHED))
+        elif action in {"restart", "coredump-restart"}:
+            self._spawn(self._reset_and_go())
+        else:
+            return True
+        return False
+
+    def _agent_alias(self) -> str | None:
+        for channel in self.live.devices.channels:
+            if channel.target_name == agent.CHANNEL:
+                return channel.alias
+        return None
+
+    # -- acts ----------------------------------------------------------------------------------
+
+    async def pause(self, reason: Paused = Paused.USER) -> None:
+        """Stop the vCPUs; a guest that is paused stays so."""
+        if self.state is State.PAUSED:
+            return
+        if self.state is State.PMSUSPENDED:
+            raise OperationInvalid("domain is pmsuspended")
+        await self._by_us_run("stop")
+        self.move(State.PAUSED, reason, Lifecycle.SUSPENDED, 0)
+
+    async def resume(self, reason: Running = Running.UNPAUSED) -> None:
+        """Let the vCPUs run."""
+        if self.state is State.RUNNING:
+            raise OperationInvalid("domain is already running")
+        if self.state is State.PMSUSPENDED:
+            raise OperationInvalid("domain is pmsuspended")
+        await self._by_us_run("cont")
+        self.move(State.RUNNING, reason, Lifecycle.RESUMED, 0)
+
+    async def _by_us_run(self, command: str) -> None:
+        self._by_us = True
+        try:
+            await self.running.execute(command)
+            await asyncio.sleep(0)  # the event comes before the reply; let it be seen
+        finally:
+            self._by_us = False
+
+    async def power_down(self, *, reboot: bool = False) -> None:
+        """Press the ACPI power button; with *reboot* the guest starts over when it is down."""
+        self.fake_reboot = reboot
+        await self.running.execute("system_powerdown")
+
+    async def reset(self) -> None:
+        """Reset the guest as its reset button would."""
+        await self.running.execute("system_reset")
+
+    async def ask_agent(
+        self, command: dict[str, Any], *, timeout_s: float | None, wait_answer: bool = True
+    ) -> dict[str, Any] | None:
+        """Send one command to the guest agent; one at a time a guest."""
+        if not self.agent_path:
+            raise agent.AgentNotConfigured
+        if not self.agent_connected:
+            raise agent.AgentNotReady("QEMU guest agent is not connected")
+        async with self._agent_lock:
+            return await agent.ask(
+                self.agent_path, command, timeout_s=timeout_s, wait_answer=wait_answer
+            )
+
+    async def _reset_and_go(self) -> None:
+        try:
+            await self.running.execute("system_reset")
+            await self._by_us_run("cont")
+        except VirtError as error:
+            log.error("guest '%s' could not be rebooted: %s", self.name, error)
+            await self._end_quietly(Shutoff.CRASHED)
+            return
+        if self.state is not State.RUNNING:
+            self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
+
+    async def _end_quietly(self, why: Shutoff) -> None:
+        try:
+            await self.end(why)
+        except VirtError as error:
+            log.error("guest '%s' could not be ended: %s", self.name, error)
+
+    async def end(self, why: Shutoff, *, graceful: bool = False) -> None:
+        """End QEMU and wait until everything it used is given back.
+
+        SIGTERM first; SIGKILL after ``stop_timeout_s``, or, when *graceful*, an error instead.
+        Raises OperationTimeout when even a killed QEMU does not go (a dead disk holds it).
+        """
+        if self._why is None:
+            self._why = why
+        if not self._ended.is_set():
+            self.process.kill(TERM)
+        try:
+            async with asyncio.timeout(self.stop_timeout_s):
+                await self._ended.wait()
+            return
+        except TimeoutError:
+            if graceful:
+                self._why = None
+                raise OperationTimeout(
+                    f"QEMU of '{self.name}' (pid {self.process.pid}) did not end within "
+                    f"{self.stop_timeout_s:g} s of SIGTERM; without --graceful it is killed"
+                ) from None
+        self.process.kill(KILL)
+        try:
+            async with asyncio.timeout(KILL_WAIT_S):
+                await self._ended.wait()
+        except TimeoutError:
+            raise OperationTimeout(
+                f"QEMU of '{self.name}' (pid {self.process.pid}) does not end after SIGKILL: "
+                f"{self.process.describe()}"
+            ) from None
+
+    async def _finish(self, ended: Exit) -> None:
+        """Give everything back once the process is gone."""
+        why = self._why
+        if why is None:
+            why = Shutoff.SHUTDOWN if self.state is State.SHUTDOWN else Shutoff.CRASHED
+        self._why = why
+        monitor, self.monitor = self.monitor, None
+        try:
+            if monitor is not None:
+                await monitor.close()
+            await self.log.drain()
+            if why is Shutoff.CRASHED:
+                self.log.note(f"QEMU ended by itself: {ended}")
+            self.log.shutting_down(LOG_REASON[why])
+            await self.release()
+        except OSError as error:
+            log.error("guest '%s': not everything could be given back: %s", self.name, error)
+        finally:
+            self.on_end(self, why)
+            detail = STOPPED_DETAIL[why]
+            self.on_event(
+                Event(
+                    "lifecycle",
+                    replace(self.ref, id=-1),
+                    {"event": int(Lifecycle.STOPPED), "detail": detail},
+                )
+            )
+            self._ended.set()
+
+    async def let_go(self) -> None:
+        """Stop following QEMU, which runs on: the daemon ends."""
+        for task in (self._supervisor, *self._tasks):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self.monitor is not None:
+            await self.monitor.close()
+
+
+async def resync(machine: Machine) -> None:
+    """Ask QEMU for its state after the daemon was away, and enter it."""
+    status = await machine.running.execute("query-status")
+    name = str(status.get("status"))
+    if name == "running":
+        state, reason = State.RUNNING, Running.BOOTED
+        if machine.state is State.RUNNING:
+            reason = Running(machine.reason)
+        machine.state, machine.reason = state, int(reason)
+    elif name in {"shutdown", "guest-panicked"}:
+        why = Shutoff.SHUTDOWN if name == "shutdown" else Shutoff.CRASHED
+        await machine.end(why)
+        raise MonitorGone("the guest had ended while the daemon was away")
+    elif name == "suspended":
+        machine.state, machine.reason = State.PMSUSPENDED, 0
+    elif machine.state is not State.PAUSED:
+        reasons = {"io-error": Paused.IOERROR, "watchdog": Paused.WATCHDOG}
+        machine.state, machine.reason = State.PAUSED, int(reasons.get(name, Paused.UNKNOWN))

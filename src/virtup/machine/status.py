@@ -1,0 +1,83 @@
+"""The status record of a running guest: what a daemon that starts anew needs to find it again.
+
+One JSON file a guest in the state directory, which does not outlive a boot. It is replaced whole,
+never synced: it must survive the death of the daemon, and means nothing after that of the host.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+from virtup.host import disk
+from virtup.host.disk import Disk
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+SUFFIX = ".status.json"
+
+
+@dataclass(frozen=True)
+class Status:
+    """One running guest. ``boot`` and ``start_ticks`` make ``pid`` mean one process only."""
+
+    name: str
+    uuid: str
+    id: int
+    pid: int
+    start_ticks: int
+    boot: str
+    monitor: str
+    log: str
+    fifo: str
+    state: int
+    reason: int
+    persistent: bool
+    xml: str
+    agent: str = ""
+    directories: list[str] = field(default_factory=list)
+    taps: list[str] = field(default_factory=list)
+    tainted: list[str] = field(default_factory=list)
+    autodestroy: bool = False
+    format: int = FORMAT
+
+
+class Statuses:
+    """The status records below one state directory."""
+
+    def __init__(self, directory: str, disk: Disk) -> None:
+        self._directory = directory
+        self._disk = disk
+
+    def write(self, status: Status) -> None:
+        """Put the record in place of the one before it."""
+        text = json.dumps(asdict(status), ensure_ascii=False, separators=(",", ":"))
+        disk.write_at_once(self._disk, self._path(status.name), text.encode(), mode=0o600)
+
+    def remove(self, name: str) -> None:
+        """Remove the record of a guest that is gone; none there is fine."""
+        try:
+            self._disk.unlink(self._path(name))
+        except FileNotFoundError:
+            return
+
+    def read_all(self) -> Iterator[Status]:
+        """Yield every record that can be read; one that cannot is logged and left."""
+        for entry in sorted(self._disk.list_dir(self._directory)):
+            if not entry.endswith(SUFFIX):
+                continue
+            path = f"{self._directory}/{entry}"
+            try:
+                kept = json.loads(self._disk.read(path))
+                if kept.get("format") != FORMAT:
+                    log.error("status record '%s' has an unknown format; left aside", path)
+                    continue
+                yield Status(**kept)
+            except (OSError, ValueError, TypeError) as error:
+                log.error("status record '%s' cannot be read, left aside: %s", path, error)
+
+    def _path(self, name: str) -> str:
+        return f"{self._directory}/{name}{SUFFIX}"
