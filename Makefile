@@ -1,0 +1,29 @@
+# The two commands of the project: make demo, make test. Both set up what they need first.
+
+.PHONY: demo test lint bench guest setup transcript clean
+
+demo:    ## start a guest, break it, be told why, mend it
+	@tools/setup demo
+	@.venv/bin/python tools/demo.py
+
+test:    ## everything: unit, golden, real QEMU, stock virsh, linters, types, layers
+	@tools/setup test
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint:    ## only what reads the source
+	@tools/setup test
+	.venv/bin/python -m pytest tests/test_linters.py tests/test_tidy.py
+
+bench:   ## create and refuse, beside bare QEMU and stock libvirt
+	@tools/setup test
+	.venv/bin/python bench/run.py $(BENCH_ARGS)
+
+guest:   ## only the tiny guest; prints where it is
+	@tools/make_guest.py
+
+transcript:  ## run the demo and put what it printed into the README
+	@tools/setup demo
+	.venv/bin/python tools/transcript.py
+
+clean:   ## what the above left in this folder (the guest's cache is elsewhere)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,107 @@
+"""Fixtures of every test: the guest, a daemon in its own folder, its two clients."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import lab
+
+
+def pytest_report_header() -> list[str]:
+    """Name the programs that the run stands on."""
+
+    def version(*command: str) -> str:
+        if not shutil.which(command[0]):
+            return "absent"
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return (done.stdout or done.stderr).partition("\n")[0].strip()
+
+    kvm = "there" if Path("/dev/kvm").exists() else "absent"
+    shared = "there" if lab.CONFORMANCE.is_dir() else "absent"
+    user = "root" if lab.IS_ROOT else "not root"
+    return [
+        f"qemu: {version(lab.QEMU, '--version')}",
+        f"virsh: {version('virsh', '--version')}, kernel: {platform.release()}, {user}",
+        f"/dev/kvm: {kvm}, conformance cases: {shared}",
+    ]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, aloud, what only root can do."""
+    if item.get_closest_marker("root") and not lab.IS_ROOT:
+        pytest.skip("not root")
+
+
+@pytest.fixture(scope="session")
+def guest_dir() -> Path:
+    """The folder with vmlinuz, initrd.img, initrd-agent.img and disk.img; read it only."""
+    return lab.guest_dir()
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """The folder with recorded domain XML cases; a test that needs it skips without it."""
+    if not lab.CONFORMANCE.is_dir():
+        pytest.skip("the conformance cases are not here (VIRTUP_CONFORMANCE)")
+    return lab.CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with facts, corpus and recorded faults; a test that needs it skips without it."""
+    if not lab.SHARED.is_dir():
+        pytest.skip("the recorded facts are not here (VIRTUP_SHARED)")
+    return lab.SHARED
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A short folder that QEMU's user can pass through; pytest's own are too long and too shut."""
+    place = lab.scratch()
+    yield place
+    lab.discard(place)
+
+
+@pytest.fixture
+def make_daemon() -> Iterator[Callable[..., lab.Daemon]]:
+    """Make daemons, each in a folder of its own: ``make_daemon("--timeout", "1", kind="session")``.
+
+    They are started unless ``start=False``; at the end they and their guests are gone.
+    """
+    made: list[lab.Daemon] = []
+
+    def make(*options: str, kind: str = lab.KIND, start: bool = True) -> lab.Daemon:
+        daemon = lab.Daemon(lab.scratch(), *options, kind=kind)
+        made.append(daemon)
+        if start:
+            daemon.start()
+        return daemon
+
+    yield make
+    for daemon in made:
+        daemon.close()
+        lab.discard(daemon.root)
+
+
+@pytest.fixture
+def daemon(make_daemon: Callable[..., lab.Daemon]) -> lab.Daemon:
+    """A fresh, running daemon: a system one for root, else a session's."""
+    return make_daemon()
+
+
+@pytest.fixture
+def virsh(daemon: lab.Daemon) -> lab.Client:
+    """Debian's virsh against ``daemon``."""
+    return daemon.virsh
+
+
+@pytest.fixture
+def virtup(daemon: lab.Daemon) -> lab.Client:
+    """The virtup command against ``daemon``."""
+    return daemon.virtup

@@ -1,0 +1,252 @@
+"""Real daemons, clients and guests for the tests, each in a folder of its own.
+
+A :class:`Daemon` is a virtupd with everything under one short path below /tmp, so that sockets fit
+and QEMU's unprivileged user gets in. Its :meth:`Daemon.close` ends what it started, QEMUs included.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PROJECT = Path(__file__).resolve().parents[1]
+PROGRAMS = Path(sys.executable).parent
+SHARED = Path(os.environ.get("VIRTUP_SHARED") or PROJECT.parent / "shared")
+CONFORMANCE = Path(os.environ.get("VIRTUP_CONFORMANCE") or SHARED / "conformance")
+QEMU = "/usr/bin/qemu-system-x86_64"
+IS_ROOT = os.geteuid() == 0
+KIND = "system" if IS_ROOT else "session"
+BOUND_S = 60.0
+"""How long anything real may take before a test gives up; no test asserts on less."""
+
+
+def eventually(ask: Callable[[], T], what: str, *, bound_s: float = BOUND_S) -> T:
+    """Ask until the answer is true, and return it; fail with *what* after *bound_s*."""
+    end = time.monotonic() + bound_s
+    while True:
+        if answer := ask():
+            return answer
+        assert time.monotonic() < end, f"not within {bound_s:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment without what would change a client's or daemon's mind."""
+    drop = ("LIBVIRT_", "VIRTUP_", "VIRSH_", "LC_", "LANG", "NOTIFY_SOCKET", "LISTEN_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(drop)}
+    return {**kept, "LC_ALL": "C.UTF-8", "TERM": "dumb", "COLUMNS": "100"}
+
+
+class Client:
+    """A command with its URI: call it with the words of one verb.
+
+    A nonzero exit is an assertion error with what the command printed, unless ``check=False``.
+    """
+
+    def __init__(self, command: Sequence[str | Path], uri: str) -> None:
+        self.command = [str(part) for part in command]
+        self.uri = uri
+
+    def __call__(
+        self, *words: str | Path, check: bool = True, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one verb to its end."""
+        done = subprocess.run(
+            [*self.command, "-c", self.uri, *map(str, words)],
+            env=environment(),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S * 2,
+            check=False,
+        )
+        if check:
+            said = f"{done.stdout}{done.stderr}"
+            assert done.returncode == 0, f"{' '.join(map(str, words))}: {done.returncode}\n{said}"
+        return done
+
+    def popen(self, *words: str | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """Start one verb and leave it running; all its output is one pipe."""
+        return subprocess.Popen(
+            [*self.command, "-c", self.uri, *map(str, words)],
+            env=environment(),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+class Daemon:
+    """A virtupd with everything under ``root``; started by :meth:`start`, ended by :meth:`close`."""
+
+    def __init__(self, root: Path, *options: str, kind: str = KIND) -> None:
+        self.root = root
+        self.kind = kind
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        self.uri = f"qemu+unix:///{kind}?socket={root}/run/virtup-sock"
+        self.virsh = Client(["virsh"], self.uri)
+        self.virtup = Client([PROGRAMS / "virtup"], self.uri)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process; it must have been started."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """What this daemon, and those before it under the same root, printed."""
+        path = self.root / "virtupd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready; its own word if it refuses."""
+        ours, theirs = os.pipe()
+        command = [PROGRAMS / "virtupd", f"--{self.kind}", "--root", self.root, *self.options]
+        with (self.root / "virtupd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*map(str, command), "--ready-fd", str(theirs)],
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs],
+                start_new_session=True,
+            )
+        os.close(theirs)
+        with os.fdopen(ours, "rb") as answer:
+            assert select.select([answer], [], [], BOUND_S)[0], f"virtupd is silent:\n{self.log}"
+            word = answer.readline().decode().strip()
+        assert word == "ready", f"virtupd: {word}\n{self.log}"
+
+    def kill(self) -> None:
+        """End it at once, as ``kill -9`` does; its guests run on."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end and return its exit status; its guests run on."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(BOUND_S)
+        self.process = None
+        return status
+
+    def qemus(self) -> list[int]:
+        """Every QEMU process that runs with something of this root on its command line."""
+        return [pid for pid in processes(str(self.root)) if "qemu" in _comm(pid)]
+
+    def close(self) -> None:
+        """End the daemon and whatever it left running."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                self._end(signal.SIGTERM)
+            self.process = None
+        for pid in self.qemus():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        eventually(lambda: not self.qemus(), f"the QEMUs under {self.root} are gone")
+
+
+def processes(text: str) -> list[int]:
+    """Every live process with *text* in its command line, this one left out."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if text.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def scratch() -> Path:
+    """Make a short folder below /tmp that QEMU's user can pass through, and nobody else list."""
+    place = Path(tempfile.mkdtemp(prefix="vt.", dir="/tmp"))
+    place.chmod(0o711)
+    return place
+
+
+def discard(place: Path) -> None:
+    """Remove what :func:`scratch` made, whatever modes a test gave it."""
+    for folder, _, _ in os.walk(place):
+        os.chmod(folder, 0o700)
+    shutil.rmtree(place)
+
+
+def guest_dir() -> Path:
+    """Return the folder of the tiny guest, made first if it is not there yet."""
+    done = subprocess.run(
+        [sys.executable, PROJECT / "tools" / "make_guest.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+def domain_xml(
+    name: str,
+    guest: Path,
+    *,
+    devices: str = "",
+    cmdline: str = "",
+    agent: bool = False,
+    memory_mib: int = 128,
+    machine: str = "pc",
+    virt: str = "qemu",
+) -> str:
+    """Return a small guest that boots, with a pty serial port and whatever *devices* add."""
+    initrd = "initrd-agent.img" if agent else "initrd.img"
+    channel = (
+        "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        if agent
+        else ""
+    )
+    return f"""<domain type='{virt}'>
+  <name>{name}</name>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='{machine}'>hvm</type>
+    <kernel>{guest}/vmlinuz</kernel>
+    <initrd>{guest}/{initrd}</initrd>
+    <cmdline>console=ttyS0 quiet {cmdline}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <emulator>{QEMU}</emulator>
+    <serial type='pty'/>
+    <console type='pty'/>{channel}
+    {devices}
+  </devices>
+</domain>
+"""
