@@ -62,6 +62,6 @@ def _guess(name: str, value: Any) -> Typed:
             return Typed.INT
         if -(2**63) <= value < 2**63:
             return Typed.LLONG
-        if value < 2**64:
+        if 0 <= value < 2**64:
             return Typed.ULLONG
     raise InvalidArgument(f"parameter '{name}' has a value without a type: {value!r}")
