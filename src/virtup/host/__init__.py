@@ -1,0 +1,1 @@
+"""What touches the machine: files, processes, sockets, the kernel. Nothing above it does."""
