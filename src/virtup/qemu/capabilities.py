@@ -295,6 +295,17 @@ def _cpu_models(answer: list[Any]) -> tuple[CpuModel, ...]:
     return tuple(models)
 
 
+def with_cpus(caps: Capabilities, accelerator: str, answers: Answers) -> Capabilities:
+    """*caps* with the CPU models that QEMU told under *accelerator* ("kvm" or "tcg").
+
+    Raises UnusableQemu if it told none.
+    """
+    message = answers.get(probes.CPUS, {})
+    if "return" not in message:
+        raise UnusableQemu(f"QEMU's answer to {probes.CPUS.execute!r} is no use to virtup")
+    return replace(caps, cpus={**caps.cpus, accelerator: _cpu_models(message["return"])})
+
+
 # -- from a recording ---------------------------------------------------------------------------
 
 
