@@ -1,0 +1,193 @@
+"""Every cause that virtup knows, the order of their findings, and their pages.
+
+A cause is a module below this package's families, and found there: ``CODE``, ``SLUG``,
+``POSITIVE`` and ``NEGATIVE`` evidence, ``probes`` and ``find``, and its docstring as its page.
+``OVER`` names the causes that it is the better word for when both rest on the same evidence.
+Codes are never used for another cause again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import virtup.causes as package
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Probe
+
+UNKNOWN_CODE = "VU000"
+UNKNOWN_SLUG = "unknown"
+HEADINGS = (
+    "## What it means",
+    "## How to confirm",
+    "## What to do",
+    "## Strings it goes by",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause of the catalogue; ``over`` holds the slugs that it replaces."""
+
+    code: str
+    slug: str
+    title: str
+    page: str
+    probes: Callable[[Evidence], Iterable[Probe[Any]]]
+    find: Callable[[Evidence], Iterable[Finding]]
+    positive: tuple[Evidence, ...]
+    negative: tuple[Evidence, ...]
+    over: tuple[str, ...]
+    module: str
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    """Return every cause, by code."""
+    return tuple(sorted((_cause(module) for module in _modules()), key=lambda cause: cause.code))
+
+
+def probes(ev: Evidence) -> set[Probe[Any]]:
+    """Return what the causes want to know of the host and *ev* does not hold yet."""
+    wanted = {probe for cause in causes() for probe in cause.probes(ev)}
+    return wanted - set(ev.host)
+
+
+def diagnose(ev: Evidence) -> list[Finding]:
+    """Return what *ev* shows, best first; never empty when there is anything to show.
+
+    First stand the causes that QEMU's words or the host prove, in the order of the words, then
+    the likely ones, then the possible. When no cause answers, the one finding is ``unknown``
+    with the words in order.
+    """
+    found = [finding for cause in causes() for finding in cause.find(ev)]
+    kept = sorted(_best(found), key=_order)
+    return kept or [_unknown(ev)]
+
+
+def cause(key: str) -> Cause | None:
+    """Return the cause with the code or slug *key*, or None."""
+    wanted = key.strip()
+    for known in causes():
+        if wanted.upper() == known.code or wanted.lower().replace("_", "-") == known.slug:
+            return known
+    return None
+
+
+def page(key: str) -> str:
+    """Return the page of a code, of a slug, or of what a message means; ``""`` for none.
+
+    A message that several causes answer gives their pages, best first.
+    """
+    known = cause(key)
+    if known is not None:
+        return known.page
+    answers = [finding.code for finding in diagnose(Evidence(error=key))]
+    by_words = [one.code for one in causes() if _names(one, key)]
+    pages = []
+    for code in dict.fromkeys([*answers, *by_words]):
+        known = cause(code)
+        if known is not None:
+            pages.append(known.page)
+    return "\n\n".join(pages)
+
+
+def _names(known: Cause, message: str) -> bool:
+    words = message.strip().strip(".").lower()
+    return len(words) >= 6 and words in known.page.lower()
+
+
+def _modules() -> Iterator[ModuleType]:
+    for family in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if not family.ispkg:
+            continue
+        inside = importlib.import_module(family.name)
+        for found in pkgutil.iter_modules(inside.__path__, inside.__name__ + "."):
+            yield importlib.import_module(found.name)
+
+
+def _cause(module: ModuleType) -> Cause:
+    text = inspect.cleandoc(module.__doc__ or "")
+    title, _, body = text.partition("\n")
+    return Cause(
+        code=module.CODE,
+        slug=module.SLUG,
+        title=title.strip(),
+        page=f"# {module.CODE} {module.SLUG}\n\n{title.strip()}\n{body}".rstrip() + "\n",
+        probes=module.probes,
+        find=module.find,
+        positive=tuple(module.POSITIVE),
+        negative=tuple(module.NEGATIVE),
+        over=tuple(getattr(module, "OVER", ())),
+        module=module.__name__,
+    )
+
+
+def _best(found: Sequence[Finding]) -> Iterator[Finding]:
+    """Drop what a better finding replaces, and a second finding of one cause and subject."""
+    over = {known.slug: known.over for known in causes()}
+    taken: set[tuple[str, str]] = set()
+    for finding in sorted(found, key=_order):
+        key = (finding.code, finding.subject)
+        if key in taken or any(_replaces(other, finding, over) for other in found):
+            continue
+        taken.add(key)
+        yield finding
+
+
+def _replaces(other: Finding, finding: Finding, over: dict[str, tuple[str, ...]]) -> bool:
+    if finding.slug not in over[other.slug]:
+        return False
+    shared = set(other.evidence) & set(finding.evidence)
+    return bool(shared) or other.subject == finding.subject
+
+
+def _order(finding: Finding) -> tuple[bool, bool, int, int, str]:
+    ranks = {Certainty.PROVEN: 0, Certainty.LIKELY: 1, Certainty.POSSIBLE: 2}
+    possible = finding.certainty is Certainty.POSSIBLE
+    silent = finding.at >= NOWHERE
+    return (possible, silent, finding.at, ranks[finding.certainty], finding.code)
+
+
+_TELLING = re.compile(
+    r"\b(?:error|fail|cannot|could not|unable|denied|invalid|refus|assert)", re.IGNORECASE
+)
+
+
+def _unknown(ev: Evidence) -> Finding:
+    lines = said(ev).lines
+    telling = [line for line in lines if _TELLING.search(line)] or list(lines)
+    evidence = tuple(telling[:5]) or (_silence(ev),)
+    name = ev.guest or "NAME"
+    return Finding(
+        code=UNKNOWN_CODE,
+        slug=UNKNOWN_SLUG,
+        sentence="No known cause fits; the messages in order, the first one first:",
+        subject=ev.guest,
+        certainty=Certainty.POSSIBLE,
+        evidence=evidence,
+        fixes=(
+            Fix(
+                "read the guest's log and what changed since it last ran",
+                (f"virtup attempts {name}",),
+            ),
+        ),
+    )
+
+
+def _silence(ev: Evidence) -> str:
+    where = f" in the step '{ev.phase}'" if ev.phase else ""
+    if ev.exit_status is not None:
+        return f"QEMU exited with status {ev.exit_status}{where} and said nothing"
+    if ev.signal is not None:
+        return f"QEMU was ended by signal {ev.signal}{where} and said nothing"
+    return f"the start failed{where} and nothing was said"

@@ -1,0 +1,1 @@
+"""Causes that concern the host's accounts, directories and sockets."""

@@ -1,0 +1,260 @@
+"""Files that a start could not use: what the words say of them, joined to what the host shows.
+
+One `Trouble` is one file with one thing wrong. The causes for files differ only in which roles
+and which kinds of trouble are theirs.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+
+from virtup.causes.finding import NOWHERE, Certainty
+from virtup.causes.usage import FileUse, Role, files
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+
+class Kind(Enum):
+    """What is wrong with a file."""
+
+    MISSING = "missing"
+    SEARCH = "a directory on the way may not be searched"
+    MODE = "the file's own mode keeps the account out"
+    DENIED = "refused, and the words do not say by what"
+    DENIED_ALTHOUGH = "refused although modes and lists allow it"
+    READONLY = "on a file system mounted read-only"
+    LOOP = "a loop of symbolic links"
+    NOT_A_DIRECTORY = "a file where a directory should be"
+    DIRECTORY = "a directory where a file should be"
+    SILENT = "the file system does not answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An open that failed, as the words tell it; ``overlay`` is the image that needed it."""
+
+    path: str
+    role: Role
+    errno: int | None
+    seen: Seen
+    overlay: str = ""
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One file with one thing wrong; at least one of ``failure`` and ``fact`` is there."""
+
+    use: FileUse
+    kind: Kind
+    failure: Failure | None
+    fact: PathFact | None
+
+    @property
+    def certainty(self) -> Certainty:
+        """Proven when the host shows it, likely when only the words do."""
+        if self.fact is not None and self.kind is not Kind.DENIED_ALTHOUGH:
+            return Certainty.PROVEN
+        return Certainty.LIKELY
+
+    @property
+    def at(self) -> int:
+        """Where in the words this trouble is told, far beyond them when it is not."""
+        return self.failure.seen.at if self.failure else NOWHERE
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The line that tells it, if one does."""
+        return (self.failure.seen.quote,) if self.failure else ()
+
+
+_PATH = r"[\"'“”‘’‚»«「]?(?P<path>/?[^\"'“”‘’»«\n]+?)[\"'“”‘’»«」]?"
+_ERR = r"[\s:]+(?P<err>[^\n]{0,200})"
+_PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
+    for role, pattern in (
+        (
+            Role.KERNEL,
+            rf"could not (?:open|load) (?:the )?kernel (?:file )?'(?P<path>[^'\n]+)'{_ERR}",
+        ),
+        (
+            Role.INITRD,
+            (
+                r"error reading initrd (?P<path>/[^:\n]+): (?:failed to open file [^\n]*?failed: )?"
+                r"(?P<err>[^\n]*)"
+            ),
+        ),
+        (
+            Role.INITRD,
+            (
+                r"could not (?:open|load) (?:the )?(?:initrd|initial ram ?disk) '(?P<path>[^'\n]+)'"
+                r"(?P<err>[^\n]*)"
+            ),
+        ),
+        (Role.DTB, r"(?:couldn't|could not) open dtb file (?P<path>/[^\s:]+)(?P<err>[^\n]*)"),
+        (
+            Role.BACKING,
+            (
+                r"cannot access backing file '(?P<path>[^'\n]+)' of storage file '(?P<overlay>[^'\n]+)'"
+                r"(?: \(as uid:\s?(?P<uid>\d+)[^)\n]*\))?: (?P<err>[^\n]*)"
+            ),
+        ),
+        (
+            Role.BACKING,
+            (
+                r"could not open backing (?:file|image)[^\n]{0,40}: (?:could not open )?"
+                r"'(?P<path>/[^'\n]+)': (?P<err>[^\n]*)"
+            ),
+        ),
+        (
+            None,
+            (
+                r"cannot access storage file '(?P<path>[^'\n]+)'"
+                r"(?: \(as uid:\s?(?P<uid>[^,\n]+),[^)\n]*\))?: (?P<err>[^\n]*)"
+            ),
+        ),
+        (
+            None,
+            (
+                r"(?<!backing file: )could not open (?:disk image )?'?(?P<path>/[^'\n:]+)'?:"
+                r" (?P<err>[^\n]*)"
+            ),
+        ),
+        (
+            None,
+            r"(?:unable to|cannot) (?:stat|open file|open|access):? '?(?P<path>/[^'\n:]+)'?: (?P<err>[^\n]*)",
+        ),
+    )
+)
+
+
+@lru_cache(maxsize=16)
+def _failures(ev_key: tuple[str, str, str, tuple[str, ...]]) -> tuple[Failure, ...]:
+    stderr, error, qmp_error, argv = ev_key
+    roles = {use.path: use.role for use in files(argv)}
+    found: dict[tuple[str, int | None], Failure] = {}
+    for fixed, pattern in _PATTERNS:
+        for seen in said(Evidence(stderr=stderr, error=error, qmp_error=qmp_error)).find_all(
+            pattern
+        ):
+            groups = seen.match.groupdict()
+            path = seen["path"].strip()
+            role = fixed or roles.get(path) or _role(seen)
+            code = errno_of(seen["err"])
+            failure = Failure(
+                path=path,
+                role=role,
+                errno=code,
+                seen=seen,
+                overlay=groups.get("overlay") or "",
+                uid=groups.get("uid") or "",
+            )
+            found.setdefault((path, code), failure)
+    return tuple(sorted(found.values(), key=lambda failure: failure.seen.at))
+
+
+def failures(ev: Evidence) -> tuple[Failure, ...]:
+    """Return the opens that failed, in the order of the words."""
+    return _failures((ev.stderr, ev.error, ev.qmp_error, ev.argv))
+
+
+_OPTION_ROLES = (
+    (re.compile(r"-chardev (?:serial|tty|parallel|parport)"), Role.CHARDEV),
+    (re.compile(r"-chardev|-serial|-monitor"), Role.OTHER),
+    (re.compile(r"pflash|-bios"), Role.FIRMWARE),
+    (re.compile(r"-blockdev|-drive|-hd[a-d]\b|-cdrom|storage file|disk image"), Role.DISK),
+    (re.compile(r"/dev/(?:net/tun|kvm|vhost)"), Role.OTHER),
+    (re.compile(r"\.(?:qcow2|img|raw|iso|vmdk|vdi|vhdx|qed)\b"), Role.DISK),
+)
+
+
+def _role(seen: Seen) -> Role:
+    start = seen.match.string.rfind("\n", 0, seen.match.start()) + 1
+    line = seen.match.string[start : seen.match.end()]
+    if "/dev/net/tun" in seen["path"] or "/dev/kvm" in seen["path"]:
+        return Role.OTHER
+    return next((role for pattern, role in _OPTION_ROLES if pattern.search(line)), Role.OTHER)
+
+
+def access(ev: Evidence, use: FileUse) -> PathAccess:
+    """Return the probe of *use* by the account that QEMU runs as."""
+    need = "write" if use.write else "read"
+    return PathAccess(use.path, need, ev.uid, ev.gids, ev.cwd)
+
+
+def uses(ev: Evidence, roles: Collection[Role]) -> Iterator[tuple[FileUse, Failure | None]]:
+    """Yield each file of *roles* once, with the failure that the words tell of it."""
+    told = {failure.path: failure for failure in reversed(failures(ev))}
+    named = {use.path: use for use in files(ev.argv)}
+    for path, use in named.items():
+        if use.role in roles:
+            yield use, told.get(path)
+    for path, failure in told.items():
+        if path not in named and failure.role in roles:
+            yield FileUse(path, failure.role), failure
+
+
+def file_probes(ev: Evidence, roles: Collection[Role]) -> Iterator[PathAccess]:
+    """Yield the probes of the files of *roles*; none when QEMU's account is not known."""
+    if ev.uid is None:
+        return
+    for use, _ in uses(ev, roles):
+        if use.path.startswith("/"):
+            yield access(ev, use)
+
+
+def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> Iterator[Trouble]:
+    """Yield what is wrong with the files of *roles*, as far as it is one of *kinds*."""
+    for use, failure in uses(ev, roles):
+        probe = access(ev, use)
+        fact = ev.fact(probe)
+        kind = _kind(failure, fact)
+        late = ev.unanswered(probe)
+        if late is not None and late.late:
+            kind = Kind.SILENT
+        if kind is not None and kind in kinds:
+            role = failure.role if failure and use.role is Role.OTHER else use.role
+            yield Trouble(replace(use, role=role), kind, failure, fact)
+
+
+_BY_ERRNO = {
+    errno.ENOENT: Kind.MISSING,
+    errno.EROFS: Kind.READONLY,
+    errno.ELOOP: Kind.LOOP,
+    errno.ENOTDIR: Kind.NOT_A_DIRECTORY,
+    errno.EISDIR: Kind.DIRECTORY,
+    errno.EACCES: Kind.DENIED,
+    errno.EPERM: Kind.DENIED,
+}
+
+
+def _kind(failure: Failure | None, fact: PathFact | None) -> Kind | None:
+    told = _BY_ERRNO.get(failure.errno) if failure and failure.errno is not None else None
+    if fact is None:
+        return told
+    shown = _shown(fact)
+    if shown is None and told is Kind.DENIED:
+        return Kind.DENIED_ALTHOUGH
+    if shown is None and told is Kind.MISSING and fact.exists:
+        return None
+    return shown or (told if told not in {Kind.MISSING, Kind.READONLY, Kind.LOOP} else None)
+
+
+def _shown(fact: PathFact) -> Kind | None:
+    if fact.loop:
+        return Kind.LOOP
+    if fact.not_directory:
+        return Kind.NOT_A_DIRECTORY
+    if fact.missing:
+        return Kind.MISSING
+    if fact.blocked:
+        return Kind.SEARCH if fact.lacks == "search" else Kind.MODE
+    if fact.exists and not fact.allowed and fact.readonly:
+        return Kind.READONLY
+    return None

@@ -1,0 +1,1 @@
+"""Causes that concern the life of the QEMU process."""

@@ -1,0 +1,1 @@
+"""Causes that concern the emulator and its command line."""

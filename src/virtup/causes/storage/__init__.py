@@ -1,0 +1,1 @@
+"""Causes that concern disks, kernels and other files."""

@@ -1,0 +1,134 @@
+"""Another process holds the lock of a disk image.
+
+## What it means
+QEMU locks every image that it opens, so that two programs do not write to one disk. Another QEMU
+(most often the same guest, left over from a crash, or a second guest with the same disk), a
+`qemu-nbd`, a backup or a `qemu-img` holds it. Starting anyway would destroy the file system in
+the image.
+
+## How to confirm
+The finding names the process by the kernel's own list of locks: `/proc/PID/fdinfo/*` of the holder
+has a `lock:` line for the image. `lslocks` shows the same, but no pid for QEMU's kind of lock.
+
+## What to do
+End the other user in the proper way: shut the other guest down, let the backup finish,
+`qemu-nbd --disconnect`. Kill a QEMU only after a look at what it is. Two guests that are meant to
+share a disk need `<shareable/>` and a cluster file system, or `<readonly/>`.
+
+## Strings it goes by
+- `Failed to get "write" lock` / `Is another process using the image [PATH]?`
+- `Failed to get shared "write" lock`, `Failed to get "consistent read" lock`
+- `Failed to lock byte 100` (QEMU 2.10)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.usage import Role, files
+from virtup.causes.who import holder, holders
+from virtup.causes.words import Seen, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Holder, LockFact, LockHolder
+
+CODE = "VU002"
+SLUG = "disk-write-lock"
+
+_LOCK = re.compile(
+    r"failed to get (?:shared )?\"(?:write|consistent read|resize|write unchanged)\" lock"
+    r"|failed to get (?:write|shared|read) lock|failed to lock byte \d+"
+    r"|failed to acquire lock for '(?P<busy>[^'\n]+)'|resource busy: [^\n]*\block",
+    re.IGNORECASE,
+)
+_IMAGE = re.compile(
+    r"another process using the (?:image|file)(?: \[(?P<path>[^\]\n]+)\])?", re.IGNORECASE
+)
+_NAMED = re.compile(r"(?:file=|\"filename\":\s?\")(?P<path>/[^,\"\n]+)")
+
+_WORDS = (
+    'qemu-system-x86_64: -blockdev {"node-name":"libvirt-1-format","read-only":false,'
+    '"driver":"qcow2","file":"libvirt-1-storage"}: Failed to get "write" lock\n'
+    "Is another process using the image [/img/a.qcow2]?\n"
+)
+POSITIVE = (
+    Evidence(stderr=_WORDS),
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/img/a.qcow2,format=qcow2,if=none,id=drive-ide0: "
+        'Failed to get "write" lock\nIs another process using the image?\n'
+    ),
+    Evidence(
+        stderr=_WORDS,
+        host={LockHolder("/img/a.qcow2"): LockFact((Holder(412, "qemu-system-x86", "other"),))},
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: -blockdev {}: Could not open '/img/a.qcow2': Permission denied\n"
+    ),
+    Evidence(
+        error="Timed out during operation: cannot acquire state change lock (held by monitor)"
+    ),
+)
+
+
+def probes(ev: Evidence) -> Iterator[LockHolder]:
+    """Ask who locks the image that the words name, else each writable image."""
+    seen = said(ev).find(_LOCK)
+    if seen is not None:
+        yield from (LockHolder(path) for path in _paths(ev, seen))
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each locked image; without a holder it is only likely."""
+    seen = said(ev).find(_LOCK)
+    if seen is None:
+        return
+    paths = _paths(ev, seen)
+    held = {path: fact for path in paths if (fact := ev.fact(LockHolder(path))) and fact.holders}
+    for path, fact in held.items():
+        yield _finding(ev, seen, path, fact.holders)
+    if not held:
+        yield _finding(ev, seen, paths[0] if len(paths) == 1 else "", ())
+
+
+def _paths(ev: Evidence, seen: Seen) -> list[str]:
+    words = said(ev)
+    named = [found["path"] for found in words.find_all(_IMAGE) if found["path"]]
+    named += [seen["busy"]] if seen["busy"] else []
+    line = words.text[words.text.rfind("\n", 0, seen.at) + 1 : seen.at]
+    named += [found["path"] for found in _NAMED.finditer(line)] if not named else []
+    if not named:
+        named = [use.path for use in files(ev.argv) if use.role is Role.DISK and use.write]
+    return list(dict.fromkeys(named))
+
+
+def _finding(ev: Evidence, seen: Seen, path: str, by: tuple[Holder, ...]) -> Finding:
+    noun = f"The disk image '{path}'" if path else "A disk image"
+    evidence = [seen.quote]
+    if by:
+        sentence = f"{noun} is in use by {holders(by)}, which holds its lock."
+        evidence += [f"pid {one.pid} ({one.command}) has '{path}' locked" for one in by[:2]]
+        fixes = _fixes(ev, by[0])
+    else:
+        sentence = f"{noun} is locked by another process."
+        find_out = f"fuser -v '{path}'" if path else "fuser -v IMAGE"
+        fixes = (Fix("find who uses the image, and end that", (find_out,)),)
+    certainty = Certainty.PROVEN if by else Certainty.LIKELY
+    return Finding(CODE, SLUG, sentence, path, certainty, tuple(evidence), fixes, seen.at)
+
+
+def _fixes(ev: Evidence, by: Holder) -> tuple[Fix, ...]:
+    managed = any(one.pid == by.pid for one in ev.running)
+    if by.guest and managed:
+        stop = f"virtup shutdown {by.guest}"
+        return (Fix(f"shut {holder(by)} down first", (stop,), Safety.CONFIRM),)
+    look = f"ps -fp {by.pid}"
+    return (
+        Fix(
+            f"look at {holder(by)}; when nobody needs it, stop it",
+            (look, f"kill {by.pid}"),
+            Safety.CONFIRM,
+        ),
+    )

@@ -1,0 +1,76 @@
+"""How sentences name the account that QEMU runs as, holders of things, and near names."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable, Sequence
+
+from virtup.causes.finding import Fix, Safety
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Holder, PathFact
+
+
+def account(ev: Evidence, uid: str = "") -> str:
+    """Return the noun for QEMU's account, by name and number as far as they are known."""
+    number = str(ev.uid) if ev.uid is not None else uid.lstrip("+")
+    if ev.user and number:
+        return f"QEMU's user '{ev.user}' (uid {number})"
+    if ev.user:
+        return f"QEMU's user '{ev.user}'"
+    return f"QEMU's user (uid {number})" if number else "QEMU's user"
+
+
+def account_name(ev: Evidence, uid: str = "") -> str:
+    """Return what a command calls QEMU's account."""
+    number = str(ev.uid) if ev.uid is not None else uid.lstrip("+")
+    return ev.user or number or "QEMU_USER"
+
+
+def holder(seen: Holder) -> str:
+    """Return the noun for a process: what it is, its guest, its pid."""
+    if seen.guest:
+        return f"guest '{seen.guest}' (pid {seen.pid}, {seen.command})"
+    return f"process {seen.pid} ({seen.command})" if seen.command else f"process {seen.pid}"
+
+
+def holders(seen: Sequence[Holder]) -> str:
+    """Return the noun for one or more processes."""
+    named = [holder(one) for one in seen[:3]]
+    more = [f"{len(seen) - 3} more"] if len(seen) > 3 else []
+    return " and ".join(named + more)
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Return the names most like *name*, best first."""
+    known = list(dict.fromkeys(names))
+    folded = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), list(folded), count, 0.6)
+    return [folded[one] for one in found]
+
+
+def mode(fact: PathFact) -> str:
+    """Return owner and mode of what keeps an account out, for a sentence."""
+    return f"mode {fact.mode}, owner {fact.owner}:{fact.group}"
+
+
+def grant(ev: Evidence, fact: PathFact, *, uid: str = "") -> Fix:
+    """Return the fix that gives QEMU's account what it lacks at ``fact.blocked``, and no more.
+
+    The undo removes the whole access list where there was none, so that nothing is left behind.
+    """
+    letters = {"search": "--x", "read": "r--", "write": "rw-", "execute": "r-x"}[fact.lacks]
+    who = account_name(ev, uid)
+    path = shlex.quote(fact.blocked)
+    undo = f"setfacl -x u:{who} {path}" if fact.acl else f"setfacl -b {path}"
+    return Fix(
+        text=f"let {account(ev, uid)} {fact.lacks} '{fact.blocked}'",
+        commands=(f"setfacl -m u:{who}:{letters} {path}",),
+        safety=Safety.AUTO,
+        undo=(undo,),
+    )
+
+
+def edit(text: str) -> Fix:
+    """Return the fix *text* that a person makes in the definition."""
+    return Fix(text=text + " in the definition", safety=Safety.CONFIRM)

@@ -1,0 +1,194 @@
+"""The words of QEMU, of libvirt and of the C library: noise removed, quotable, in any language.
+
+Programs print the same fact in many wrappings: time stamps, program names, error prefixes, option
+blobs, whole replies inside a Python exception. `said` takes the wrapping off once, and a cause
+searches what is left. What a cause quotes is cut from the original, never rewritten; ``…`` marks
+what was left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from virtup.model.evidence import Evidence
+
+TEXT_MAX = 128 * 1024
+LINE_MAX = 8 * 1024
+QUOTE_MAX = 220
+
+_STAMP = re.compile(
+    r"^\s*(?:\[?\s*\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d)?\]?:?\s*)"
+)
+NOISE = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"warning: host doesn't support requested feature",
+        r"warning: .*(?:is|are) deprecated|: deprecated\b|deprecated, (?:please )?use",
+        r"audiodev default parameter is deprecated",
+        r"char device redirected to",
+        r"terminating on signal \d+",
+        r"domain id=\d+ .*is tainted|domain id=\d+ is tainted",
+        r"shader cache \(permission denied\)|for shader cache",
+        r": starting up (?:libvirt|virtup) version",
+        r": shutting down, reason=",
+        r"warning: nic \S+ has no peer",
+        r"\bxkbcommon: ",
+        r"please use \S+ instead",
+        r"dconf-warning|gtk-warning",
+        r"warning: tcg doesn't support requested feature",
+        r"warning: number of hotpluggable cpus",
+    )
+)
+
+_ERRNO_WORDS: tuple[tuple[int, str], ...] = (
+    (errno.ENOENT, "no such file or directory"),
+    (errno.ENOENT, "datei oder verzeichnis nicht gefunden"),
+    (errno.ENOENT, "no existe el (?:archivo|fichero) o el directorio"),
+    (errno.ENOENT, "aucun fichier ou dossier de ce (?:type|nom)"),
+    (errno.ENOENT, "ar(?:qui|chi)?vo ou diret[oó]rio (?:n[aã]o encontrado|inexistente)"),
+    (errno.ENOENT, "file o directory non esistente"),
+    (errno.ENOENT, "нет такого файла или каталога"),
+    (errno.ENOENT, "没有那个文件或目录|沒有此一檔案或目錄"),
+    (errno.ENOENT, "そのようなファイルやディレクトリはありません"),
+    (errno.ENOENT, "nie ma takiego pliku ani katalogu"),
+    (errno.EACCES, "permission denied"),
+    (errno.EACCES, "keine berechtigung"),
+    (errno.EACCES, "permiso denegado"),
+    (errno.EACCES, "permission non accord[ée]e"),
+    (errno.EACCES, "permiss[aã]o (?:negada|recusada)"),
+    (errno.EACCES, "permesso negato"),
+    (errno.EACCES, "отказано в доступе"),
+    (errno.EACCES, "权限不够|拒絕不符權限的操作"),
+    (errno.EACCES, "許可がありません"),
+    (errno.EACCES, "brak dostępu"),
+    (errno.EPERM, "operation not permitted"),
+    (errno.EPERM, "vorgang nicht zulässig|die operation ist nicht erlaubt"),
+    (errno.EPERM, "operaci[oó]n no permitida|opération non permise|operação não permitida"),
+    (errno.EROFS, "read-only file ?system|dateisystem ist nur lesbar"),
+    (errno.EROFS, "sistema de (?:archivos|ficheros) de sólo lectura|lecture seulement"),
+    (errno.ELOOP, "too many levels of symbolic links|zu viele ebenen"),
+    (errno.ENOTDIR, "not a directory|ist kein verzeichnis|no es un directorio"),
+    (errno.EISDIR, "is a directory|ist ein verzeichnis|es un directorio"),
+    (errno.ENOSPC, "no space left on device|auf dem gerät ist kein speicherplatz"),
+    (errno.ENOSPC, "no queda espacio en el dispositivo|espaço disponível|aucun espace disponible"),
+    (errno.EDQUOT, "disk quota exceeded"),
+    (errno.EBUSY, "device or resource busy|das gerät oder die ressource ist belegt"),
+    (errno.EADDRINUSE, "address already in use|die adresse wird bereits verwendet"),
+    (errno.EADDRINUSE, "la direcci[oó]n ya se está usando|adresse déjà utilisée|地址已在使用"),
+    (errno.EADDRNOTAVAIL, "cannot assign requested address"),
+    (errno.ENODEV, "no such device$|no such device[^\\w ]|kein passendes gerät"),
+    (errno.ENXIO, "no such device or address"),
+    (
+        errno.ENOMEM,
+        "cannot allocate memory|nicht genügend hauptspeicher|no se pudo asignar memoria",
+    ),
+    (errno.ENOMEM, "impossible d'allouer de la mémoire|não é possível alocar memória|无法分配内存"),
+    (errno.EIO, "input/output error|eingabe-/ausgabefehler|error de entrada/salida"),
+    (errno.ESTALE, "stale (?:nfs )?file handle"),
+    (errno.ENOEXEC, "exec format error|cannot execute binary file"),
+    (errno.EINVAL, "invalid argument|das argument ist ungültig|argumento inválido"),
+)
+_ERRNO = tuple((number, re.compile(words, re.IGNORECASE)) for number, words in _ERRNO_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A match in the words: what was matched, the line to quote, and where it stands."""
+
+    match: re.Match[str]
+    quote: str
+    at: int
+
+    def __getitem__(self, group: str) -> str:
+        return self.match[group] or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of one failure: ``text`` without noise, one message a line."""
+
+    text: str
+
+    def find(self, pattern: re.Pattern[str]) -> Seen | None:
+        """Return the first match of *pattern*, or None."""
+        return next(self.find_all(pattern), None)
+
+    def find_all(self, pattern: re.Pattern[str]) -> Iterator[Seen]:
+        """Yield every match of *pattern* in order."""
+        for match in pattern.finditer(self.text):
+            yield Seen(match, _quote(self.text, match), match.start())
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The messages in order, each short enough to quote."""
+        return tuple(_shorten(line) for line in self.text.splitlines() if line.strip())
+
+
+def said(ev: Evidence) -> Said:
+    """Return the words of *ev*: QEMU's first, then the manager's, then the monitor's."""
+    return _said(ev.stderr, ev.error, ev.qmp_error)
+
+
+def errno_of(words: str) -> int | None:
+    """Return the errno that *words* are the C library's text of, in the languages known."""
+    for number, pattern in _ERRNO:
+        if pattern.search(words):
+            return number
+    return None
+
+
+def is_noise(line: str) -> bool:
+    """Is *line* one that never says why a guest did not start?"""
+    return any(pattern.search(line) for pattern in NOISE)
+
+
+@lru_cache(maxsize=64)
+def _said(stderr: str, error: str, qmp_error: str) -> Said:
+    kept: list[str] = []
+    for source in (stderr, error, qmp_error):
+        for raw in _clipped(source).replace("\\n", "\n").splitlines():
+            line = _STAMP.sub("", raw[:LINE_MAX]).rstrip()
+            if not line.strip() or line.endswith(" \\") or is_noise(line) or line in kept[-64:]:
+                continue
+            kept.append(line)
+    return Said("\n".join(kept))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= TEXT_MAX else text[-TEXT_MAX:]
+
+
+def _quote(text: str, match: re.Match[str]) -> str:
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.start())
+    line = text[start : end if end >= 0 else len(text)]
+    return _shorten(line, match.start() - start, min(match.end(), start + len(line)) - start)
+
+
+_BLOB = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}(?=:)")
+_PROGRAM = re.compile(r"\S*(?:qemu|kvm)[\w.-]*: ")
+
+
+def _shorten(line: str, first: int = 0, last: int | None = None) -> str:
+    last = len(line) if last is None else last
+    kept = line.strip()
+    blob = _BLOB.search(line)
+    if blob and not (first < blob.end() and last > blob.start() and last <= blob.end()):
+        kept = (line[: blob.start()] + "{…}" + line[blob.end() :]).strip()
+    if len(kept) <= QUOTE_MAX:
+        return kept
+    middle = line[first:last].strip()
+    if len(middle) > QUOTE_MAX:
+        return middle[: QUOTE_MAX - 2] + " …"
+    before = line[:first].strip()
+    head = _PROGRAM.search(before)
+    lead = f"{head[0].strip()} … " if head else "… "
+    return (
+        lead
+        + line[first : first + QUOTE_MAX].strip()
+        + (" …" if first + QUOTE_MAX < len(line) else "")
+    )

@@ -1,0 +1,91 @@
+"""Answers to the probes of the causes, from this host, without side effects and in bounded time.
+
+`answer` looks; it may take as long as the kernel does. `answer_all` bounds the looking: a probe
+that hangs on a dead file server or device is given up and said to be, and its thread left behind.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from virtup.host.evidence import (
+    emulators,
+    holders,
+    images,
+    kernel,
+    links,
+    paths,
+    resources,
+)
+from virtup.model import probe as p
+from virtup.model.probe import Fact, Probe, Unanswered
+
+__all__ = ["answer", "answer_all"]
+
+WORKERS = 6
+
+_ANSWERS: dict[type[Any], Callable[[Any], Fact]] = {
+    p.PathAccess: paths.path_access,
+    p.LockHolder: holders.lock_holder,
+    p.PortHolder: holders.port_holder,
+    p.Process: holders.process,
+    p.Kvm: resources.kvm,
+    p.Memory: resources.memory,
+    p.Account: resources.account,
+    p.Machines: emulators.machines,
+    p.CpuModels: emulators.cpu_models,
+    p.Devices: emulators.devices,
+    p.Options: emulators.options,
+    p.Emulator: emulators.emulator,
+    p.ImageInfo: images.image_info,
+    p.Link: links.link,
+    p.KernelLog: kernel.kernel_log,
+}
+
+
+def answer(probe: Probe[Any]) -> Fact:
+    """Return what *probe* sees on this host; `Unanswered` when it cannot look."""
+    look = _ANSWERS.get(type(probe))
+    if look is None:
+        return Unanswered(f"nothing on this host answers {type(probe).__name__}")
+    try:
+        return look(probe)
+    except (OSError, ValueError) as error:
+        return Unanswered(str(error))
+
+
+def answer_all(probes: Collection[Probe[Any]], deadline_s: float) -> dict[Probe[Any], Fact]:
+    """Return a fact for each of *probes* within *deadline_s* seconds.
+
+    What has no answer by then is `Unanswered` with ``late`` set.
+    """
+    waiting: queue.SimpleQueue[Probe[Any]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[Probe[Any], Fact]] = queue.SimpleQueue()
+    for probe in probes:
+        waiting.put(probe)
+
+    def work() -> None:
+        while True:
+            try:
+                probe = waiting.get_nowait()
+            except queue.Empty:
+                return
+            answers.put((probe, answer(probe)))
+
+    # one worker more than can hang at once would be ideal; a few are enough to get past a dead path
+    for _ in range(min(WORKERS, len(probes))):
+        threading.Thread(target=work, daemon=True, name="probe").start()
+    facts: dict[Probe[Any], Fact] = {}
+    until = time.monotonic() + deadline_s
+    while len(facts) < len(probes):
+        try:
+            probe, fact = answers.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            break
+        facts[probe] = fact
+    late = Unanswered(f"no answer within {deadline_s:g} s", late=True)
+    return {probe: facts.get(probe, late) for probe in probes}

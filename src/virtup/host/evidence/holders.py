@@ -1,0 +1,145 @@
+"""Which processes hold a lock, a port or an interface, and what a process is doing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from virtup.model.probe import (
+    Holder,
+    LockFact,
+    LockHolder,
+    PortFact,
+    PortHolder,
+    Process,
+    ProcessFact,
+)
+
+_LISTEN = "0A"
+
+
+def lock_holder(probe: LockHolder) -> LockFact:
+    """Return the processes that hold a lock on the file, by the kernel's ``fdinfo``.
+
+    A locked file that is open in processes of which the kernel shows no ``fdinfo`` gives none.
+    """
+    wanted = os.stat(probe.path)
+    same = (wanted.st_dev, wanted.st_ino)
+    found: dict[int, Holder] = {}
+    for pid, number in open_files():
+        try:
+            info = os.stat(f"/proc/{pid}/fd/{number}")
+        except OSError:
+            continue
+        if (info.st_dev, info.st_ino) == same and "\nlock:" in "\n" + _read(
+            f"/proc/{pid}/fdinfo/{number}"
+        ):
+            found.setdefault(pid, holder(pid))
+    return LockFact(tuple(found.values()))
+
+
+def port_holder(probe: PortHolder) -> PortFact:
+    """Return who listens on the port, in this network namespace."""
+    inodes: set[str] = set()
+    address = ""
+    for table in (probe.protocol, probe.protocol + "6"):
+        for line in _read(f"/proc/net/{table}").splitlines()[1:]:
+            fields = line.split()
+            local, _, port = fields[1].rpartition(":")
+            if int(port, 16) != probe.port:
+                continue
+            if probe.protocol == "tcp" and fields[3] != _LISTEN:
+                continue
+            inodes.add(fields[9])
+            address = address or _address(local)
+    if not inodes:
+        return PortFact()
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    return PortFact(True, address, holding(lambda _pid, _number, target: target in wanted))
+
+
+def process(probe: Process) -> ProcessFact:
+    """Return the state of the process; one that has ended, or is a zombie, is not alive."""
+    stat = _read(f"/proc/{probe.pid}/stat")
+    if not stat:
+        return ProcessFact()
+    state = stat.rpartition(")")[2].split()[0]
+    children = tuple(
+        holder(pid) for pid in pids() if _parent(pid) == probe.pid and pid != probe.pid
+    )
+    return ProcessFact(
+        alive=state not in "ZX",
+        state=state,
+        command=_read(f"/proc/{probe.pid}/comm").strip(),
+        waiting_in=_read(f"/proc/{probe.pid}/wchan").strip("0 \n"),
+        children=children,
+    )
+
+
+def holding(wanted: Callable[[int, str, str], bool]) -> tuple[Holder, ...]:
+    """Return the processes with an open file for which *wanted*(pid, fd, link target) holds."""
+    found: dict[int, Holder] = {}
+    for pid, number in open_files():
+        if pid in found:
+            continue
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{number}")
+        except OSError:
+            continue
+        if wanted(pid, number, target):
+            found[pid] = holder(pid)
+    return tuple(found.values())
+
+
+def holder(pid: int) -> Holder:
+    """Return what is known of process *pid*: its command and, if it is a QEMU, its guest."""
+    words = _read(f"/proc/{pid}/cmdline").split("\0")
+    name = uuid = ""
+    for at, word in enumerate(words[:-1]):
+        if word == "-name":
+            fields = dict(piece.partition("=")[::2] for piece in words[at + 1].split(","))
+            name = fields.get("guest") or words[at + 1].split(",")[0]
+        elif word == "-uuid":
+            uuid = words[at + 1]
+    return Holder(pid, _read(f"/proc/{pid}/comm").strip(), name, uuid)
+
+
+def pids() -> Iterator[int]:
+    """Yield the processes that we see."""
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdigit():
+                yield int(entry.name)
+
+
+def open_files() -> Iterator[tuple[int, str]]:
+    """Yield (pid, fd) of every open file that we may look at."""
+    for pid in pids():
+        try:
+            numbers = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue
+        for number in numbers:
+            yield pid, number
+
+
+def _parent(pid: int) -> int:
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _address(hexed: str) -> str:
+    import socket
+
+    raw = bytes.fromhex(hexed)
+    words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    family = socket.AF_INET if len(words) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, words)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""

@@ -1,0 +1,135 @@
+"""Disk images by their own headers: format, size, damage, and what they stand on.
+
+Only headers are read, and only of regular files and block devices. Layouts are those of QEMU's
+``docs/interop/qcow2.txt`` and of the formats' own specifications.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from dataclasses import dataclass
+
+from virtup.model.probe import ImageFact, ImageInfo, ImageLink
+
+HEAD = 64 * 1024
+CHAIN_MAX = 64
+_MAGIC = (
+    (0, b"QED\0", "qed"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"COWD", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vpc"),
+    (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"WithoutFreeSpace", "parallels"),
+    (0, b"WithouFreSpacExt", "parallels"),
+    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
+)
+_QCOW2 = b"QFI\xfb"
+_DIRTY, _CORRUPT = 1, 2
+_BACKING_FORMAT = 0xE2792ACA
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    format: str
+    virtual_size: int = -1
+    corrupt: bool = False
+    truncated: bool = False
+    backing: str = ""
+    backing_format: str = ""
+
+
+def image_info(probe: ImageInfo) -> ImageFact:
+    """Return what the image's header says, and that of each of its backing files."""
+    size, head = _head(probe.path)
+    header = _header(head, size)
+    return ImageFact(
+        format=header.format,
+        size=size,
+        virtual_size=header.virtual_size,
+        zeroed=size > 0 and not head.strip(b"\0"),
+        corrupt=header.corrupt,
+        truncated=header.truncated,
+        chain=_chain(probe.path, header),
+    )
+
+
+def _chain(path: str, header: _Header) -> tuple[ImageLink, ...]:
+    links: list[ImageLink] = []
+    seen = {os.path.realpath(path)}
+    while header.backing and len(links) < CHAIN_MAX:
+        target = header.backing
+        if ":" in target.split("/", 1)[0] and not target.startswith("file:"):
+            break  # another protocol: not a file of this host
+        target = os.path.join(os.path.dirname(path), target.removeprefix("file:"))
+        declared = header.backing_format
+        if os.path.realpath(target) in seen:
+            break
+        seen.add(os.path.realpath(target))
+        try:
+            size, head = _head(target)
+        except FileNotFoundError:
+            links.append(ImageLink(target, exists=False, declared=declared))
+            break
+        except OSError:
+            links.append(ImageLink(target, exists=True, declared=declared))
+            break
+        header = _header(head, size)
+        links.append(ImageLink(target, exists=True, format=header.format, declared=declared))
+        path = target
+    return tuple(links)
+
+
+def _head(path: str) -> tuple[int, bytes]:
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        info = os.fstat(number)
+        if not (stat.S_ISREG(info.st_mode) or stat.S_ISBLK(info.st_mode)):
+            raise ValueError(f"'{path}' is neither a file nor a block device")
+        size = info.st_size if stat.S_ISREG(info.st_mode) else os.lseek(number, 0, os.SEEK_END)
+        return size, os.pread(number, HEAD, 0)
+    finally:
+        os.close(number)
+
+
+def _header(head: bytes, size: int) -> _Header:
+    if head.startswith(_QCOW2):
+        return _qcow2(head, size)
+    for offset, magic, name in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return _Header(name)
+    return _Header("raw", virtual_size=size)
+
+
+def _qcow2(head: bytes, size: int) -> _Header:
+    if len(head) < 72:
+        return _Header("qcow2", truncated=True)
+    version, offset, length, _, virtual = struct.unpack_from(">IQIIQ", head, 4)
+    features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 and len(head) >= 104 else 0
+    tables = struct.unpack_from(">Q", head, 40)[0]
+    backing = ""
+    if 0 < offset < len(head) and 0 < length <= 1023:
+        backing = head[offset : offset + length].decode("utf-8", "surrogateescape")
+    return _Header(
+        "qcow2" if version >= 2 else "qcow",
+        virtual_size=virtual,
+        corrupt=bool(features & _CORRUPT),
+        truncated=tables >= size,
+        backing=backing,
+        backing_format=_extension(head, version),
+    )
+
+
+def _extension(head: bytes, version: int) -> str:
+    start = struct.unpack_from(">I", head, 100)[0] if version >= 3 and len(head) >= 104 else 72
+    while start + 8 <= len(head):
+        kind, length = struct.unpack_from(">II", head, start)
+        if kind == 0:
+            return ""
+        if kind == _BACKING_FORMAT:
+            return head[start + 8 : start + 8 + length].decode("ascii", "replace")
+        start += 8 + (length + 7) // 8 * 8
+    return ""

@@ -1,0 +1,61 @@
+"""Network interfaces of the host."""
+
+from __future__ import annotations
+
+import difflib
+import os
+
+from virtup.host.evidence.holders import holding
+from virtup.model.probe import Holder, Link, LinkFact
+
+_NET = "/sys/class/net"
+
+
+def link(probe: Link) -> LinkFact:
+    """Return what the interface is, and which processes hold it when it is a tap."""
+    names = os.listdir(_NET)
+    if probe.name not in names:
+        like = difflib.get_close_matches(probe.name, names, 3, 0.6)
+        return LinkFact(nearby=tuple(like))
+    folder = f"{_NET}/{probe.name}"
+    kind = _kind(folder)
+    master = (
+        os.path.basename(os.path.realpath(f"{folder}/master"))
+        if os.path.exists(f"{folder}/master")
+        else ""
+    )
+    return LinkFact(
+        exists=True,
+        kind=kind,
+        master=master,
+        owner=_read(f"{folder}/owner").strip(),
+        holders=_tap_holders(probe.name) if kind == "tun" else (),
+    )
+
+
+def _kind(folder: str) -> str:
+    for entry, name in (("bridge", "bridge"), ("tun_flags", "tun"), ("bonding", "bond")):
+        if os.path.exists(f"{folder}/{entry}"):
+            return name
+    for line in _read(f"{folder}/uevent").splitlines():
+        key, _, value = line.partition("=")
+        if key == "DEVTYPE":
+            return value
+    return "other"
+
+
+def _tap_holders(name: str) -> tuple[Holder, ...]:
+    def holds(pid: int, number: str, target: str) -> bool:
+        return target.endswith("/tun") and f"iff:\t{name}\n" in _read(
+            f"/proc/{pid}/fdinfo/{number}"
+        )
+
+    return holding(holds)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 16)
+    except OSError:
+        return ""

@@ -1,0 +1,280 @@
+"""What keeps an account from a file: each component of the path, by mode bits and access lists.
+
+The walk is the kernel's (symbolic links resolved, acl(5)'s order of entries), done for an account
+that need not be ours. It sees no security module and no file server's own rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import grp
+import itertools
+import os
+import pwd
+import stat
+import struct
+from dataclasses import dataclass, replace
+
+from virtup.model.probe import PathAccess, PathFact
+
+LINKS_MAX = 40
+ENTRIES_MAX = 4096
+READ, WRITE, EXECUTE = 4, 2, 1
+_ACL = "system.posix_acl_access"
+_USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_BITS = {"search": EXECUTE, "read": READ, "write": READ | WRITE, "execute": READ | EXECUTE}
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """An account as permission checks see it."""
+
+    uid: int
+    gids: tuple[int, ...]
+
+
+class _Stop(Exception):
+    """The walk ended early; ``fact`` says where."""
+
+    def __init__(self, fact: PathFact) -> None:
+        super().__init__(fact)
+        self.fact = fact
+
+
+def path_access(probe: PathAccess) -> PathFact:
+    """Walk to ``probe.path`` as its account and return what was found."""
+    uid = os.getuid() if probe.uid is None else probe.uid
+    who = Who(uid, probe.gids or ((os.getgid(),) if probe.uid is None else ()))
+    path = os.path.join(probe.base, probe.path)
+    try:
+        if probe.need == "create":
+            return _creatable(path, who)
+        return _final(_walk(path, who), who, probe.need)
+    except _Stop as stop:
+        return stop.fact
+    except OSError as error:
+        return PathFact(error=os.strerror(error.errno or errno.EIO))
+
+
+def may(path: str, who: Who, bits: int) -> bool:
+    """May *who* use *path* with *bits* (read 4, write 2, execute or search 1) by modes and lists?"""
+    info = os.stat(path)
+    return bits & ~_granted(path, info, who) == 0
+
+
+def _walk(path: str, who: Who) -> str:
+    """Return *path* without symbolic links; raise _Stop where *who* cannot go on."""
+    pending = _pieces(path)[::-1]
+    here = "/"
+    links = 0
+    while pending:
+        piece = pending.pop()
+        if piece == "..":
+            here = os.path.dirname(here)
+            continue
+        _search(here, who, path)
+        step = os.path.join(here, piece)
+        try:
+            info = os.lstat(step)
+        except FileNotFoundError:
+            raise _Stop(PathFact(missing=step, nearby=_nearby(here, piece, pending))) from None
+        except PermissionError:
+            raise _Stop(_blocked(here, "search")) from None
+        if stat.S_ISLNK(info.st_mode):
+            links += 1
+            if links > LINKS_MAX:
+                raise _Stop(PathFact(loop=step))
+            target = os.readlink(step)
+            here = "/" if target.startswith("/") else here
+            pending.extend(_pieces(target)[::-1])
+            continue
+        if pending and not stat.S_ISDIR(info.st_mode):
+            raise _Stop(PathFact(not_directory=step))
+        here = step
+    return here
+
+
+def _pieces(path: str) -> list[str]:
+    return [piece for piece in path.split("/") if piece not in {"", "."}]
+
+
+def _search(directory: str, who: Who, _path: str) -> None:
+    if not may(directory, who, EXECUTE):
+        raise _Stop(_blocked(directory, "search"))
+
+
+def _blocked(path: str, lacks: str) -> PathFact:
+    return replace(_described(path), blocked=path, lacks=lacks)
+
+
+def _described(path: str) -> PathFact:
+    info = os.stat(path)
+    fact = PathFact(
+        exists=True,
+        kind=_kind(info.st_mode),
+        owner=_user(info.st_uid),
+        group=_group(info.st_gid),
+        mode=f"{stat.S_IMODE(info.st_mode):04o}",
+        acl=bool(_acl(path)),
+        size=info.st_size,
+        target=path,
+    )
+    return _mounted(path, fact)
+
+
+def _mounted(path: str, fact: PathFact) -> PathFact:
+    numbers = os.statvfs(path)
+    point, kind = mount_of(path)
+    return replace(
+        fact,
+        filesystem=kind,
+        readonly=point if numbers.f_flag & os.ST_RDONLY else "",
+        noexec=point if numbers.f_flag & os.ST_NOEXEC else "",
+        free_bytes=numbers.f_bavail * numbers.f_frsize,
+        free_inodes=numbers.f_favail if numbers.f_files else -1,
+    )
+
+
+def _final(path: str, who: Who, need: str) -> PathFact:
+    fact = _described(path)
+    lacks = _lacking(path, who, need)
+    if lacks:
+        return replace(fact, blocked=path, lacks=lacks)
+    if need == "write" and fact.readonly and fact.kind in {"file", "directory"}:
+        return fact
+    if need == "execute" and fact.noexec:
+        return fact
+    return replace(fact, allowed=True)
+
+
+def _lacking(path: str, who: Who, need: str) -> str:
+    missing = _BITS[need] & ~_granted(path, os.stat(path), who)
+    if not missing:
+        return ""
+    if need == "write" and missing == WRITE:
+        return "write"
+    return "write" if need == "write" else need
+
+
+def _creatable(path: str, who: Who) -> PathFact:
+    parent = os.path.dirname(os.path.abspath(path))
+    directory = _walk(parent, who)
+    fact = _described(directory)
+    if fact.kind != "directory":
+        return PathFact(not_directory=directory)
+    missing = (WRITE | EXECUTE) & ~_granted(directory, os.stat(directory), who)
+    if missing:
+        return replace(fact, blocked=directory, lacks="search" if missing == EXECUTE else "write")
+    return replace(fact, allowed=not fact.readonly, exists=os.path.lexists(path))
+
+
+def _granted(path: str, info: os.stat_result, who: Who) -> int:
+    """Return the bits that *who* has on *path*."""
+    if who.uid == 0:
+        runnable = stat.S_ISDIR(info.st_mode) or info.st_mode & 0o111
+        return READ | WRITE | (EXECUTE if runnable else 0)
+    if info.st_uid == who.uid:
+        return (info.st_mode >> 6) & 7
+    entries = _acl(path)
+    if entries:
+        return _by_list(entries, info, who)
+    if info.st_gid in who.gids:
+        return (info.st_mode >> 3) & 7
+    return info.st_mode & 7
+
+
+def _by_list(entries: tuple[tuple[int, int, int], ...], info: os.stat_result, who: Who) -> int:
+    mask = next((bits for tag, bits, _ in entries if tag == _MASK), 7)
+    for tag, bits, number in entries:
+        if tag == _USER and number == who.uid:
+            return bits & mask
+    groups = [
+        bits
+        for tag, bits, number in entries
+        if (tag == _GROUP_OBJ and info.st_gid in who.gids) or (tag == _GROUP and number in who.gids)
+    ]
+    if groups:
+        union = 0
+        for bits in groups:
+            union |= bits
+        return union & mask
+    return next((bits for tag, bits, _ in entries if tag == _OTHER), 0)
+
+
+def _acl(path: str) -> tuple[tuple[int, int, int], ...]:
+    """Return the access list as (tag, bits, id), empty when the file has none beyond its mode."""
+    try:
+        raw = os.getxattr(path, _ACL)
+    except OSError:
+        return ()
+    if len(raw) < 4 or struct.unpack_from("<I", raw)[0] != 2:
+        return ()
+    return tuple(struct.iter_unpack("<HHI", raw[4 : 4 + (len(raw) - 4) // 8 * 8]))
+
+
+def _nearby(directory: str, name: str, pending: list[str]) -> tuple[str, ...]:
+    """Return files like *name* in *directory* that lead on to all of *pending*."""
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in itertools.islice(entries, ENTRIES_MAX)]
+    except OSError:
+        return ()
+    rest = pending[::-1]
+    like = difflib.get_close_matches(name, names, 6, 0.6)
+    full = [os.path.join(directory, one, *rest) for one in like]
+    return tuple(one for one in full if os.path.exists(one) and not os.path.isdir(one))[:3]
+
+
+def _kind(mode: int) -> str:
+    tests = (
+        (stat.S_ISREG, "file"),
+        (stat.S_ISDIR, "directory"),
+        (stat.S_ISBLK, "block"),
+        (stat.S_ISCHR, "char"),
+        (stat.S_ISFIFO, "fifo"),
+        (stat.S_ISSOCK, "socket"),
+    )
+    return next((name for test, name in tests if test(mode)), "")
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def mount_of(path: str) -> tuple[str, str]:
+    """Return the mount point that *path* lies under and its file system's kind."""
+    best = ("/", "")
+    for point, kind, _ in mounts():
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best[0]):
+            best = (point, kind)
+    return best
+
+
+def mounts() -> list[tuple[str, str, str]]:
+    """Return (mount point, file system kind, super options) of every mount that we see."""
+    found = []
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            left, _, right = line.partition(" - ")
+            fields, after = left.split(), right.split()
+            if len(fields) < 6 or len(after) < 2:
+                continue
+            point = (
+                fields[4].encode("latin-1", "replace").decode("unicode_escape", "replace")
+                if "\\" in fields[4]
+                else fields[4]
+            )
+            found.append((point, after[0], " ".join(after[2:])))
+    return found

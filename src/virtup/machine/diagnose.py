@@ -1,0 +1,35 @@
+"""Why a start failed: the causes say what to look at, the host is looked at, the causes judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from virtup.causes import catalogue
+from virtup.causes.finding import Finding
+from virtup.host import evidence
+from virtup.model.evidence import Evidence
+
+ROUNDS = 3
+"""How often the causes may ask on from what was seen."""
+
+
+async def diagnose(ev: Evidence, *, deadline_s: float = 2.0) -> list[Finding]:
+    """Return the findings on *ev*, best first; never empty.
+
+    The host is looked at in threads for at most *deadline_s* seconds altogether; a probe that
+    gives no answer by then leaves its causes unproven. Facts that *ev* has already are kept.
+    """
+    return await asyncio.to_thread(look_and_judge, ev, deadline_s)
+
+
+def look_and_judge(ev: Evidence, deadline_s: float) -> list[Finding]:
+    """Do what `diagnose` does, in this thread."""
+    until = time.monotonic() + deadline_s
+    for _ in range(ROUNDS):
+        wanted = catalogue.probes(ev)
+        left = until - time.monotonic()
+        if not wanted or left <= 0:
+            break
+        ev = ev.with_facts(evidence.answer_all(wanted, left))
+    return catalogue.diagnose(ev)

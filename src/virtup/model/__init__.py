@@ -1,0 +1,1 @@
+"""libvirt's documents as data: parsed, checked, completed and written again."""
