@@ -1,0 +1,153 @@
+"""A definition made whole: what libvirt adds to it before it is kept and started.
+
+Defaults, the canonical machine type, implicit controllers, inputs and the balloon, and all
+addresses. The result is stable: completing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from virtup.errors import ConfigUnsupported
+from virtup.model.document import Place
+from virtup.model.domain import implicit
+from virtup.model.domain.caps import Caps, MachineType
+from virtup.model.domain.draft import Draft
+from virtup.model.domain.guest import Domain
+from virtup.model.domain.machine import Clock, Cpu, CpuModel, Vcpu
+from virtup.model.domain.pci import assign_pci
+from virtup.model.domain.serialbus import assign_ports
+from virtup.model.domain.usb import assign_usb
+from virtup.model.domain.validate import validate
+
+
+def complete(
+    dom: Domain,
+    caps: Caps,
+    *,
+    uuid: str | None,
+    mac: Callable[[], str],
+    host_arch: str = "x86_64",
+    emulator: str,
+) -> Domain:
+    """*dom* as libvirt would keep it.
+
+    *uuid* is given to a definition without one, *mac* makes addresses for network cards
+    without one, *emulator* stands in where none is named. Raises XmlRefused and
+    ConfigUnsupported, naming file and line.
+    """
+    dom = _defaults(dom, caps, uuid=uuid, host_arch=host_arch, emulator=emulator)
+    draft = Draft(dom, caps)
+    implicit.order_lists(draft)
+    implicit.add_machine_devices(draft)
+    _device_defaults(draft, mac)
+    implicit.assign_drives(draft)
+    implicit.default_characters(draft)
+    implicit.add_bus_controllers(draft)
+    draft.edit("controller", implicit.default_controller)
+    assign_ports(draft)
+    assign_pci(draft)
+    draft.edit("controller", implicit.default_controller)
+    assign_usb(draft, make=False)
+    done = draft.freeze()
+    validate(done, caps)
+    return done
+
+
+def _device_defaults(draft: Draft, mac: Callable[[], str]) -> None:
+    draft.edit("controller", implicit.default_controller)
+    draft.edit("input", implicit.default_input(draft))
+    draft.edit(
+        "interface", lambda one: replace(one, mac=one.mac or mac(), model=one.model or "rtl8139")
+    )
+    draft.edit("watchdog", lambda one: replace(one, action=one.action or "reset"))
+    draft.edit("panic", lambda one: replace(one, model=one.model or "isa"))
+    videos = draft.lists["video"]
+    for position, one in enumerate(videos):
+        videos[position] = implicit.default_video(one, primary=position == 0)
+
+
+def _defaults(
+    dom: Domain, caps: Caps, *, uuid: str | None, host_arch: str, emulator: str
+) -> Domain:
+    arch = dom.os.arch or host_arch
+    if arch not in ("x86_64", "i686"):
+        place = Place(dom.source, dom.os.line)
+        raise ConfigUnsupported(
+            f"emulator '{dom.devices.emulator or emulator}' does not support arch '{arch}' ({place})"
+        )
+    machine = canonical_machine(dom, caps, emulator)
+    clock = dom.clock or Clock()
+    boot = dom.os.boot
+    if not boot and not _has_boot_order(dom):
+        boot = ("hd",)
+    vcpu = dom.vcpu or Vcpu()
+    return replace(
+        dom,
+        id=None,
+        uuid=dom.uuid or uuid,
+        current_memory_kib=min(dom.current_memory_kib or dom.memory_kib, dom.memory_kib),
+        vcpu=replace(
+            vcpu,
+            placement=vcpu.placement or "static",
+            count=dom.vcpus,
+            current=None if vcpu.current == dom.vcpus else vcpu.current,
+        ),
+        os=replace(dom.os, arch=arch, machine=machine.name, boot=boot),
+        cpu=_cpu(dom.cpu, machine),
+        clock=replace(clock, offset=clock.offset or "utc"),
+        on_poweroff=dom.on_poweroff or "destroy",
+        on_reboot=dom.on_reboot or "restart",
+        on_crash=dom.on_crash or "destroy",
+        devices=replace(dom.devices, emulator=dom.devices.emulator or emulator),
+    )
+
+
+def canonical_machine(dom: Domain, caps: Caps, emulator: str) -> MachineType:
+    """The machine type that *dom* names, or the default one. Raises ConfigUnsupported."""
+    name = dom.os.machine or "pc"
+    found = caps.machine(name)
+    if found is None:
+        place = Place(dom.source, dom.os.line)
+        raise ConfigUnsupported(
+            f"Emulator '{dom.devices.emulator or emulator}' does not support machine type "
+            f"'{name}' ({place})"
+        )
+    return found
+
+
+def _has_boot_order(dom: Domain) -> bool:
+    devices: tuple[Any, ...] = (*dom.devices.disk, *dom.devices.interface)
+    return any(one.boot_order for one in devices)
+
+
+def _cpu(cpu: Cpu | None, machine: MachineType) -> Cpu:
+    cpu = cpu or Cpu()
+    mode: Any = cpu.mode
+    if mode in ("host-passthrough", "maximum"):
+        return replace(
+            cpu,
+            check=cpu.check or "none",
+            migratable=True if cpu.migratable is None else cpu.migratable,
+        )
+    if mode == "host-model":
+        return replace(cpu, check=cpu.check or "partial")
+    if cpu.model is None or not cpu.model.name:
+        name = (machine.default_cpu or "qemu64").removesuffix("-x86_64-cpu")
+        model = CpuModel(fallback="forbid", name=name)
+        return replace(
+            cpu, mode="custom", match="exact", check=cpu.check or "none", model=model
+        )
+    match = cpu.match or "exact"
+    model = replace(cpu.model, fallback=cpu.model.fallback or "allow")
+    topology = cpu.topology
+    return replace(
+        cpu,
+        mode="custom",
+        match=match,
+        check=cpu.check or "partial",
+        model=model,
+        topology=topology,
+    )

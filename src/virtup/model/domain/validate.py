@@ -1,0 +1,134 @@
+"""What no pass can put right: definitions that this machine type or QEMU cannot run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from virtup.errors import ConfigUnsupported, XmlRefused
+from virtup.model.document import Place
+from virtup.model.domain.address import DriveAddress
+from virtup.model.domain.caps import Caps
+from virtup.model.domain.guest import Domain
+from virtup.model.field import Element
+
+
+def validate(dom: Domain, caps: Caps) -> None:
+    """Refuse what cannot be. Raises XmlRefused or ConfigUnsupported, with file and line."""
+    _vcpus(dom, caps)
+    _boot_orders(dom)
+    _controllers(dom)
+    _disks(dom)
+    _videos(dom)
+    _aliases(dom)
+    _kvm(dom)
+
+
+def _refused(dom: Domain, element: Element, sentence: str) -> XmlRefused:
+    return XmlRefused(f"{sentence} ({Place(dom.source, element.line or dom.line)})")
+
+
+def _unsupported(dom: Domain, element: Element, sentence: str) -> ConfigUnsupported:
+    return ConfigUnsupported(f"{sentence} ({Place(dom.source, element.line or dom.line)})")
+
+
+def _vcpus(dom: Domain, caps: Caps) -> None:
+    machine = caps.machine(dom.os.machine or "")
+    assert dom.vcpu is not None
+    if machine is not None and machine.cpu_max and dom.vcpus > machine.cpu_max:
+        raise _unsupported(
+            dom,
+            dom.vcpu,
+            f"Maximum CPUs greater than specified machine type limit {machine.cpu_max}",
+        )
+    topology = dom.cpu.topology if dom.cpu else None
+    if topology is not None:
+        total = topology.sockets * (topology.dies or 1) * (topology.clusters or 1)
+        total *= topology.cores * topology.threads
+        if total != dom.vcpus:
+            raise _unsupported(
+                dom,
+                topology,
+                f"CPU topology doesn't match maximum vcpu count: it makes {total} CPUs, "
+                f"<vcpu> has {dom.vcpus}",
+            )
+
+
+def _boot_orders(dom: Domain) -> None:
+    devices: tuple[Any, ...] = (*dom.devices.disk, *dom.devices.interface)
+    seen: set[int] = set()
+    for one in devices:
+        if not one.boot_order:
+            continue
+        if dom.os.boot:
+            raise _unsupported(
+                dom, one, "per-device boot elements cannot be used together with os/boot elements"
+            )
+        if one.boot_order in seen:
+            raise _refused(dom, one, f"boot order '{one.boot_order}' used for more than one device")
+        seen.add(one.boot_order)
+
+
+def _controllers(dom: Domain) -> None:
+    seen: set[tuple[str, int | None]] = set()
+    for one in dom.devices.controller:
+        key = (one.type, one.index)
+        if key in seen and one.model not in ("ich9-uhci1", "ich9-uhci2", "ich9-uhci3", "ich9-ehci1"):
+            raise _refused(dom, one, f"Multiple '{one.type}' controllers with index '{one.index}'")
+        seen.add(key)
+
+
+def _disks(dom: Domain) -> None:
+    targets: set[str] = set()
+    places: set[tuple[Any, ...]] = set()
+    for disk in dom.devices.disk:
+        name = disk.target.dev
+        if name in targets:
+            raise _refused(dom, disk, f"target '{name}' duplicated for disk sources")
+        targets.add(name)
+        if isinstance(disk.address, DriveAddress):
+            a = disk.address
+            place = (disk.target.bus, a.controller, a.bus, a.target, a.unit)
+            if place in places:
+                raise _unsupported(
+                    dom,
+                    disk,
+                    f"Found duplicate drive address for disk with target name '{name}' "
+                    f"controller='{a.controller}' bus='{a.bus}' target='{a.target}' unit='{a.unit}'",
+                )
+            places.add(place)
+        if disk.target.bus == "usb" and (disk.source is None or not disk.source.path):
+            raise _unsupported(dom, disk, "'usb' disk must not be empty")
+        if (disk.vendor or disk.product) and disk.target.bus != "scsi":
+            raise _unsupported(dom, disk, "Only scsi disk supports 'vendor' and 'product'")
+
+
+def _videos(dom: Domain) -> None:
+    videos = dom.devices.video
+    if len(videos) > 1 and any(one.type == "none" for one in videos):
+        raise _unsupported(
+            dom, videos[0], "a 'none' video type must be the only video device defined for the domain"
+        )
+    for one in videos:
+        if one.type == "ramfb" and one.address is not None:
+            raise _unsupported(dom, one, "address not supported for video type ramfb")
+
+
+def _aliases(dom: Domain) -> None:
+    seen: set[str] = set()
+    for name in dom.devices.__dataclass_fields__:
+        group = getattr(dom.devices, name)
+        for one in group if isinstance(group, tuple) else (group,):
+            alias = getattr(one, "alias", None)
+            if alias is None:
+                continue
+            if alias in seen:
+                raise _refused(dom, one, f"alias '{alias}' is used by two devices")
+            seen.add(alias)
+
+
+def _kvm(dom: Domain) -> None:
+    if dom.type == "kvm":
+        return
+    features = dom.features
+    if features is not None and features.pvspinlock:
+        raise _unsupported(dom, features, "<pvspinlock state='on'/> needs a domain of type 'kvm'")
