@@ -314,7 +314,7 @@ def _hung(emulator: str, error: process.RunTimeout) -> EmulatorHung:
 
 
 def _failed(emulator: str, what: str) -> str:
-    return f"Failed to start QEMU binary '{emulator}' for probing: {what}"
+    return f"internal error: Failed to start QEMU binary '{emulator}' for probing: {what}"
 
 
 def _words(ran: process.Ran) -> str:
