@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid as uuids
+from collections.abc import Callable
 from typing import Any
 
 from virtup.drivers.guest import (
@@ -14,7 +15,6 @@ from virtup.drivers.guest import (
     Guest,
     refuse_flags,
 )
-from virtup.drivers.node import Node
 from virtup.drivers.store import Store
 from virtup.errors import (
     DomainExists,
@@ -26,7 +26,7 @@ from virtup.errors import (
 from virtup.host.console import Consoles
 from virtup.machine.events import Event, EventBus
 from virtup.machine.life import Machine
-from virtup.machine.launcher import Launcher
+from virtup.machine.launcher import Launcher, Request
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain
@@ -43,7 +43,6 @@ class Domains:
     def __init__(
         self,
         store: Store,
-        node: Node,
         launcher: Launcher,
         events: EventBus,
         settings: Settings,
@@ -51,7 +50,6 @@ class Domains:
         self.store = store
         self.settings = settings
         self.consoles = Consoles()
-        self._node = node
         self._launcher = launcher
         self._events = events
         self._by_name: dict[str, Guest] = {}
@@ -144,7 +142,7 @@ class Domains:
         if not guest.active:
             del self._by_name[guest.name]
         elif guest.machine is not None:
-            self._launcher.record(guest.machine, persistent=False)
+            guest.machine.set_persistent(False)
         self._lifecycle(guest, Lifecycle.UNDEFINED, 0)
 
     # -- running -------------------------------------------------------------------------------
@@ -166,34 +164,34 @@ class Domains:
             self._drop_if_gone(guest)
         return guest
 
-    async def launch(
-        self, guest: Guest, domain: Domain, flags: int, client_id: int | None
-    ) -> None:
-        """Start *domain* as the machine of *guest*; a cancelled caller does not stop it."""
+    async def launch(self, guest: Guest, domain: Domain, flags: int, client_id: int | None) -> None:
+        """Start *domain* as the machine of *guest*; a caller that goes away does not stop it."""
+        request = Request(
+            id=self._launcher.next_id(),
+            persistent=guest.persistent,
+            paused=bool(flags & START_PAUSED),
+            autodestroy=client_id if flags & START_AUTODESTROY else None,
+            on_up=lambda machine: setattr(guest, "machine", machine),
+            on_end=lambda machine, why: self._ended(guest, machine, why),
+        )
         task = asyncio.get_running_loop().create_task(
-            self._launcher.start(
-                domain,
-                persistent=guest.persistent,
-                paused=bool(flags & START_PAUSED),
-                autodestroy=client_id if flags & START_AUTODESTROY else None,
-                on_up=lambda machine: setattr(guest, "machine", machine),
-                on_end=lambda machine, why: self._ended(guest, machine, why),
-            ),
-            name=f"start-{domain.name}",
+            self._launcher.start(domain, request), name=f"start-{domain.name}"
         )
         guest.starting = task
+        guest.starting_id = request.id
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.cancelled():
-                guest.ended(Shutoff.DESTROYED)
-                raise OperationInvalid("the domain was destroyed while it started") from None
-            raise
+            if not task.cancelled():
+                raise
+            guest.ended(Shutoff.DESTROYED)
+            raise OperationInvalid("the domain was destroyed while it started") from None
         except VirtError:
             guest.ended(Shutoff.FAILED)
             raise
         finally:
-            guest.starting = None
+            if task.done():
+                guest.starting = None
 
     def _ended(self, guest: Guest, machine: Machine, why: Shutoff) -> None:
         if guest.machine is machine or guest.machine is None:
@@ -256,31 +254,24 @@ class Domains:
         except VirtError as error:
             log.error("guest '%s' does not start with the host: %s", guest.name, error)
 
-    def _adopt(self, machine: Machine, domain: Domain) -> None:
+    def _adopt(self, machine: Machine) -> Callable[[Machine, Shutoff], None]:
         guest = self._by_name.get(machine.name)
         if guest is None or guest.uuid != machine.uuid:
-            guest = Guest(self, domain, persistent=False)
+            guest = Guest(self, machine.live, persistent=False)
             self._by_name[machine.name] = guest
         guest.machine = machine
         held = guest
-        machine.on_end = lambda ended, why: self._ended(held, ended, why)
+        return lambda ended, why: self._ended(held, ended, why)
 
     def _ended_meanwhile(self, name: str, why: Shutoff) -> None:
         guest = self._by_name.get(name)
         if guest is not None:
             guest.ended(why)
 
-    async def close(self) -> None:
-        """Let go of the running guests; they run on."""
+    def close(self) -> None:
+        """Give up what was begun in the background; running guests run on."""
         for task in tuple(self._ending):
             task.cancel()
-        for guest in self._by_name.values():
-            if guest.machine is not None:
-                await guest.machine.let_go()
 
     def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
-        self._events.emit(
-            Event("lifecycle", guest.ref, {"event": int(event), "detail": detail})
-        )
-
-
+        self._events.emit(Event("lifecycle", guest.ref, {"event": int(event), "detail": detail}))

@@ -19,11 +19,12 @@ from virtup.errors import (
 )
 from virtup.host.console import Console
 from virtup.host.node import cpu_time_ns
-from virtup.machine import agent
+from virtup.machine import agent, files
 from virtup.machine.events import DomainRef
 from virtup.machine.life import Machine
-from virtup.machine.states import Lifecycle, Shutoff, State
+from virtup.machine.states import Paused, Shutoff, State
 from virtup.model.domain import Domain, format_domain
+from virtup.model.domain.devices.character import Character
 
 if TYPE_CHECKING:
     from virtup.drivers.domains import Domains
@@ -33,6 +34,7 @@ START_VALIDATE, START_RESET_NVRAM = 16, 32
 XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 POWER_ACPI, POWER_AGENT = 1, 2
 DESTROY_GRACEFUL = 1
+CONSOLE_FORCE = 1
 AGENT_BLOCK, AGENT_DEFAULT = -2, -1
 MONITOR_HMP = 1
 
@@ -50,6 +52,7 @@ class Guest:
         self.persistent = persistent
         self.machine: Machine | None = None
         self.starting: asyncio.Task[Machine] | None = None
+        self.starting_id = -1
         self.autostart = False
         self._off = Shutoff.UNKNOWN
         self._lock = asyncio.Lock()
@@ -70,7 +73,9 @@ class Guest:
     @property
     def id(self) -> int:
         """The id of the running guest, -1 when it is off."""
-        return self.machine.id if self.machine is not None else -1
+        if self.machine is not None:
+            return self.machine.id
+        return self.starting_id if self.starting is not None else -1
 
     @property
     def ref(self) -> DomainRef:
@@ -79,8 +84,8 @@ class Guest:
 
     @property
     def active(self) -> bool:
-        """Whether the guest has a QEMU."""
-        return self.machine is not None
+        """Whether the guest has a QEMU, or is about to."""
+        return self.machine is not None or self.starting is not None
 
     @property
     def updated(self) -> bool:
@@ -96,23 +101,25 @@ class Guest:
         """Return ``virDomainState`` and its reason."""
         if self.machine is not None:
             return int(self.machine.state), int(self.machine.reason)
+        if self.starting is not None:
+            return int(State.PAUSED), int(Paused.STARTING_UP)
         return int(State.SHUTOFF), int(self._off)
 
     def info(self) -> dict[str, int]:
         """Return what ``virDomainGetInfo`` tells: memory in KiB, CPU time in ns."""
         machine = self.machine
         domain = machine.live if machine is not None else self.definition
-        memory = domain.current_memory_kib
+        memory = domain.current_memory_kib or domain.memory_kib
         cpu_time = 0
         if machine is not None:
-            cpu_time = cpu_time_ns(machine.process.pid)
+            cpu_time = cpu_time_ns(machine.process.pid) or 0
             if machine.balloon_kib is not None:
                 memory = machine.balloon_kib
         return {
             "state": self.state()[0],
             "maxMem": domain.memory_kib,
             "memory": memory,
-            "nrVirtCpu": domain.vcpus_current,
+            "nrVirtCpu": (domain.vcpu.current if domain.vcpu else None) or domain.vcpus,
             "cpuTime": cpu_time,
         }
 
@@ -170,11 +177,15 @@ class Guest:
         """Start the defined guest; returns when it runs, or raises with the findings."""
         refuse_flags(
             flags,
-            START_PAUSED | START_AUTODESTROY | START_BYPASS_CACHE | START_FORCE_BOOT
-            | START_VALIDATE | START_RESET_NVRAM,
+            START_PAUSED
+            | START_AUTODESTROY
+            | START_BYPASS_CACHE
+            | START_FORCE_BOOT
+            | START_VALIDATE
+            | START_RESET_NVRAM,
         )
         async with self.job("start"):
-            if self.machine is not None:
+            if self.active:
                 raise OperationInvalid("domain is already running")
             await self._domains.launch(self, self.definition, flags, client_id)
 
@@ -251,23 +262,14 @@ class Guest:
     async def open_console(self, device: str | None, flags: int) -> Console:
         """Open the guest's console, the first one or the device with that alias."""
         machine = self.running()
-        devices = machine.live.devices
-        candidates = [*devices.consoles, *devices.serials, *devices.channels]
-        if device:
-            found = next((one for one in candidates if one.alias == device), None)
-            if found is None:
-                raise InvalidArgument(f"cannot find character device '{device}'")
-        else:
-            found = next(iter([*devices.consoles, *devices.serials]), None)
-            if found is None:
-                raise InternalConsole("cannot find default console device")
-        path = found.source.path if found.source is not None else None
+        found = _console(machine.live, device)
+        path = files.first_source(found).path
         if found.type not in {"pty", "unix"} or not path:
             raise OperationUnsupported(
                 f"character device '{found.alias}' of type '{found.type}' is not a pty or a "
                 "unix socket: it cannot be opened as a console"
             )
-        return self._domains.consoles.open(self.name, found.type, path, force=bool(flags & 1))
+        return self._domains.consoles.open(path, force=bool(flags & CONSOLE_FORCE))
 
     async def monitor_command(self, command: str, flags: int) -> str:
         """Pass a command to QEMU's monitor and return its reply; the guest is tainted by it."""
@@ -282,9 +284,7 @@ class Guest:
         """Pass a command to the guest agent and return its reply; *timeout* as libvirt has it."""
         refuse_flags(flags, 0)
         if timeout < AGENT_BLOCK:
-            raise InvalidArgument(
-                f"timeout '{timeout}' is less than the minimum '{AGENT_BLOCK}'"
-            )
+            raise InvalidArgument(f"timeout '{timeout}' is less than the minimum '{AGENT_BLOCK}'")
         machine = self.running()
         request = agent.parse_command(command)
         machine.taint("custom-ga-command")
@@ -299,17 +299,30 @@ class Guest:
         self.machine = None
         self._off = why
 
-    def redefine(self, domain: Domain) -> Lifecycle:
+    def redefine(self, domain: Domain) -> None:
         """Take a new definition; a running machine keeps the one it started with."""
         self.definition = domain
         self.persistent = True
-        return Lifecycle.DEFINED
+        if self.machine is not None:
+            self.machine.set_persistent(True)
 
 
-class InternalConsole(OperationFailed):
+class ConsoleMissing(OperationFailed):
     """The guest has no console."""
 
     code, template = Code.INTERNAL_ERROR, "internal error: {message}"
+
+
+def _console(domain: Domain, alias: str | None) -> Character:
+    """Return the character device *alias*, or the guest's first console."""
+    if alias:
+        for device in files.characters(domain):
+            if device.alias == alias:
+                return device
+        raise InvalidArgument(f"cannot find character device '{alias}'")
+    for device in (*domain.devices.console, *domain.devices.serial):
+        return device
+    raise ConsoleMissing("cannot find default console device")
 
 
 def refuse_flags(flags: int, known: int) -> None:

@@ -24,6 +24,9 @@ from virtup.machine.settings import Settings
 
 log = logging.getLogger(__name__)
 
+ANYBODY = Account("", 65534, 65534, (65534,))
+"""Stands for QEMU's user when directories are made: it must pass them, whoever it is."""
+
 
 class Hypervisor:
     """Everything one daemon owns. ``open`` before use; ``close`` leaves the guests running."""
@@ -34,31 +37,50 @@ class Hypervisor:
         self.settings = settings
         self.clock = clock
         self.events = EventBus()
-        self.account = _qemu_account(layout, settings)
+        self._account: Account | None = None
         self.attempts = Attempts(layout.attempts_dir, disk, kept=settings.attempts_kept)
-        self.node = Node(layout, self.account)
+        self.node = Node(layout, self.qemu_account)
         self.launcher = Launcher(
             layout=layout,
             settings=settings,
             clock=clock,
             disk=disk,
-            node=self.node,
-            account=self.account,
+            emulators=self.node,
+            account=self.qemu_account,
             attempts=self.attempts,
             events=self.events,
         )
-        self.domains = Domains(
-            Store(layout, disk), self.node, self.launcher, self.events, settings
-        )
+        self.domains = Domains(Store(layout, disk), self.launcher, self.events, settings)
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
-        layouts.create(self.layout, self.account.present if self.account else None)
+        layouts.create(self.layout, ANYBODY if self._drops_privilege() else None)
         await self.domains.open()
+
+    def qemu_account(self) -> Account | None:
+        """Return whom QEMU runs as; None means the daemon's own user.
+
+        The layout's default user is made when it is missing; one that was configured is not.
+        Raises AccountMissing.
+        """
+        if not self._drops_privilege():
+            return None
+        if self._account is None:
+            user, group = self.settings.qemu_user, self.settings.qemu_group or None
+            if user:
+                self._account = accounts.lookup(user, group)
+            elif self.layout.name == "libvirt":
+                self._account = accounts.lookup("libvirt-qemu", group)
+            else:
+                self._account = accounts.ensure("virtup-qemu", group)
+        return self._account
+
+    def _drops_privilege(self) -> bool:
+        return os.geteuid() == 0
 
     async def close(self) -> None:
         """Let go of everything; running guests run on."""
-        await self.domains.close()
+        self.domains.close()
         await self.launcher.close()
 
     def active_count(self) -> int:

@@ -33,6 +33,4 @@ async def told(message: str, evidence: Evidence, error: VirtError | None = None)
     if error is None:
         return StartFailed(text, findings=data)
     # the class keeps its code; its template was applied when *message* was made
-    return VirtError(
-        text, code=error.code, origin=error.origin, fault=error.fault, findings=data
-    )
+    return VirtError(text, code=error.code, origin=error.origin, fault=error.fault, findings=data)

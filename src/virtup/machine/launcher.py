@@ -7,30 +7,40 @@ attempt, and after the daemon's own restart finds the guests that run on.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import uuid as uuids
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from virtup.errors import VirtError
+from virtup import __version__
+from virtup.errors import ConfigUnsupported, VirtError
 from virtup.host import disk as durable
+from virtup.host import kvm
+from virtup.host import layout as layouts
 from virtup.host import node as host_node
-from virtup.host.accounts import Account
+from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
+from virtup.host.fingerprint import fingerprint
+from virtup.host.kvm import KvmState
 from virtup.host.layout import Layout
+from virtup.host.logfile import GuestLog, Versions
+from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
+from virtup.host.process import adopt as adopt_process
 from virtup.machine import attempts as records
-from virtup.machine import files, status
+from virtup.machine import files
 from virtup.machine.attempts import Attempt, Attempts
 from virtup.machine.events import EventBus
 from virtup.machine.failure import StepFailed, told
 from virtup.machine.life import Machine
-from virtup.machine.reconnect import Found, find_again
+from virtup.machine.probe import ProbeFailed
+from virtup.machine.reconnect import Reconnection
 from virtup.machine.settings import Settings
-from virtup.machine.start import Launch, Started, start
-from virtup.machine.states import Shutoff
+from virtup.machine.start import Launch, start
+from virtup.machine.states import LOG_REASON, Shutoff, State
+from virtup.machine.status import Status, Statuses
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.fill import complete
@@ -40,6 +50,12 @@ from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+LOG_KEPT = 16 * 1024
+"""How much of QEMU's own words a record of a failed start keeps, in characters."""
+
+RECONNECT_WAIT_S = 2.0
+"""How long a starting daemon waits for the monitors of running guests before it serves."""
 
 
 class Emulators(Protocol):
@@ -52,10 +68,14 @@ class Emulators(Protocol):
         """Return the QEMU binary for *arch*."""
 
 
-@dataclass
-class Hooks:
-    """What the registry wants to know of one start."""
+@dataclass(frozen=True)
+class Request:
+    """How a guest is to be started, and whom to tell; ``autodestroy`` is a client's number."""
 
+    id: int
+    persistent: bool
+    paused: bool
+    autodestroy: int | None
     on_up: Callable[[Machine], None]
     on_end: Callable[[Machine, Shutoff], None]
 
@@ -80,12 +100,15 @@ class Launcher:
         self._clock = clock
         self._disk = disk
         self._emulators = emulators
-        self._account = account
+        self._look_up_account = account
         self._attempts = attempts
         self._events = events
         self._ledger = Ledger(layout.ledger_file, disk)
         self._machines: dict[str, Machine] = {}
-        self._persistent: dict[str, bool] = {}
+        self._statuses = Statuses(layout.state_dir, disk)
+        self._ports: set[int] = set()
+        self._boot = host_node.boot_id()
+        self._known_account: Account | None = None
         self._writes: set[asyncio.Task[None]] = set()
         self._next_id = 1
 
@@ -96,40 +119,28 @@ class Launcher:
 
         Raises VirtError with findings; nothing is left behind.
         """
-        name = ""
+        domain: Domain | None = None
         try:
             domain = parse_domain(xml)
-            name = domain.name
-            emulator = domain.devices.emulator or self._emulators.default_emulator(domain.os.arch)
-            caps = await self._emulators.capabilities(emulator)
-            return complete(
-                domain, caps, uuid=None, mac=host_node.random_mac, emulator=emulator
+            emulator = domain.devices.emulator or self._emulators.default_emulator(
+                domain.os.arch or "x86_64"
             )
+            caps = await self._emulators.capabilities(emulator)
+            return complete(domain, caps, uuid=None, mac=random_mac, emulator=emulator)
         except VirtError as error:
             evidence = Evidence(
-                phase="parse" if not name else "validate",
+                phase="parse" if domain is None else "validate",
                 definition=xml,
-                error=error.message,
-                guest=name,
+                guest=domain.name if domain is not None else "",
                 running=self.running(),
             )
-            raise await told(error.message, self._with_probe(evidence, error), error) from error
-
-    @staticmethod
-    def _with_probe(evidence: Evidence, error: VirtError) -> Evidence:
-        """Add what a failed probe of the emulator knows."""
-        return replace(
-            evidence,
-            errno=getattr(error, "errno", None),
-            path=getattr(error, "path", ""),
-            exit_status=getattr(error, "status", None),
-            stderr=getattr(error, "words", ""),
-        )
+            evidence = self._as_user(with_probe(evidence, error))
+            raise await told(error.message, evidence, error) from error
 
     async def to_native(self, xml: str) -> str:
         """Return the command line for *xml*; nothing is started."""
         domain = with_aliases(await self.complete(xml))
-        caps = await self._emulators.capabilities(domain.devices.emulator)
+        caps = await self._emulators.capabilities(str(domain.devices.emulator))
         return to_shell(build(domain, caps, Runtime.example(domain)))
 
     def running(self) -> tuple[Running, ...]:
@@ -137,9 +148,311 @@ class Launcher:
         return tuple(
             Running(
                 name=machine.name,
-                uuid=machine.live.uuid,
+                uuid=str(machine.live.uuid),
                 pid=machine.process.pid,
                 disks=tuple(file.path for file in files.used(machine.live) if file.disk),
             )
             for machine in self._machines.values()
+        )
+
+    # -- starting ------------------------------------------------------------------------------
+
+    def next_id(self) -> int:
+        """Return a number that no guest of this boot has had."""
+        taken, self._next_id = self._next_id, self._next_id + 1
+        return taken
+
+    async def start(self, domain: Domain, request: Request) -> Machine:
+        """Start *domain*; return the machine, or raise the error that says why there is none.
+
+        Whatever a start that fails had taken is given back before this raises. Every start
+        leaves a record.
+        """
+        attempt = Attempt(
+            guest=domain.name,
+            uuid=str(domain.uuid),
+            began=records.now(),
+            definition=format_domain(domain, inactive=True),
+            emulator=str(domain.devices.emulator),
+            kernel=host_node.kernel(),
+        )
+        began = self._clock.monotonic()
+        launch: Launch | None = None
+        try:
+            launch = await self._launch(domain, request, attempt)
+            await start(launch)
+            machine = self._machine(launch, request)
+        except StepFailed as failed:
+            raise await self._failed(failed, attempt, began, launch) from failed
+        except VirtError as error:
+            refused = StepFailed(error.message, self._validation(domain, error), error)
+            raise await self._failed(refused, attempt, began, launch) from error
+        attempt.verdict = records.RUNNING
+        self._note(attempt, began, launch)
+        return machine
+
+    async def _launch(self, domain: Domain, request: Request, attempt: Attempt) -> Launch:
+        """Gather what the steps need: the account, QEMU's capabilities, an id."""
+        account = self._known_account = self._look_up_account()
+        caps = await self._emulators.capabilities(str(domain.devices.emulator))
+        attempt.qemu_version = ".".join(map(str, caps.version))
+        if domain.type == "kvm":
+            _require_kvm(account)
+        return Launch(
+            domain=with_aliases(domain),
+            caps=caps,
+            layout=self._layout,
+            settings=self._settings,
+            account=account,
+            ledger=self._ledger,
+            clock=self._clock,
+            id=request.id,
+            paused=request.paused,
+            versions=Versions(
+                virtup=__version__,
+                qemu=f"{attempt.qemu_version}{caps.package}",
+                kernel=attempt.kernel,
+                hostname=host_node.hostname(),
+            ),
+            reserved_ports=self._ports,
+        )
+
+    def _machine(self, launch: Launch, request: Request) -> Machine:
+        """Make the machine of a start that held, and follow it from now on."""
+        assert launch.process is not None
+        assert launch.log is not None
+        assert launch.monitor is not None
+        undo = launch.undo.pop_all()
+        machine = Machine(
+            uuid=uuids.UUID(launch.domain.uuid).bytes,
+            id=launch.id,
+            live=launch.domain,
+            process=launch.process,
+            log=launch.log,
+            release=undo.aclose,
+            on_event=self._events.emit,
+            on_change=self._write_status,
+            on_end=lambda ended, why: self._gone(ended, why, request.on_end),
+            stop_timeout_s=self._settings.stop_timeout_s,
+            monitor_path=launch.monitor_path,
+            agent_path=launch.agent_path,
+            directories=tuple(launch.directories),
+            persistent=request.persistent,
+            autodestroy=request.autodestroy,
+        )
+        self._machines[machine.name] = machine
+        request.on_up(machine)
+        machine.attach(launch.monitor)
+        machine.watch()
+        if launch.domain.commandline is not None:
+            machine.taint("custom-argv")
+        machine.started(paused=launch.paused)
+        return machine
+
+    def _gone(
+        self, machine: Machine, why: Shutoff, then: Callable[[Machine, Shutoff], None]
+    ) -> None:
+        self._machines.pop(machine.name, None)
+        self._statuses.remove(machine.name)
+        then(machine, why)
+
+    def _write_status(self, machine: Machine) -> None:
+        if machine.name in self._machines:
+            self._statuses.write(machine.status(boot=self._boot))
+
+    async def _failed(
+        self, failed: StepFailed, attempt: Attempt, began: float, launch: Launch | None
+    ) -> VirtError:
+        evidence = replace(failed.evidence, definition=attempt.definition, running=self.running())
+        error = await told(failed.message, evidence, failed.error)
+        attempt.verdict = records.FAILED
+        attempt.phase = evidence.phase
+        attempt.error = error.message
+        attempt.findings = list(error.findings)
+        attempt.log = evidence.stderr[-LOG_KEPT:]
+        self._note(attempt, began, launch)
+        return error
+
+    def _note(self, attempt: Attempt, began: float, launch: Launch | None) -> None:
+        """Keep the record of an attempt, beside the reply, which does not wait for it."""
+        attempt.ms = (self._clock.monotonic() - began) * 1000
+        if launch is not None:
+            attempt.steps = launch.steps
+            attempt.argv = list(launch.command.argv) if launch.command else []
+
+        async def keep() -> None:
+            try:
+                await asyncio.to_thread(self._keep, attempt, launch)
+            except OSError as error:
+                log.error("the record of a start of '%s' is lost: %s", attempt.guest, error)
+
+        task = asyncio.get_running_loop().create_task(keep(), name=f"record-{attempt.guest}")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    def _keep(self, attempt: Attempt, launch: Launch | None) -> None:
+        if launch is not None:
+            attempt.files = {
+                file.path: fingerprint(file.path) for file in files.used(launch.domain)
+            }
+        self._attempts.keep(attempt)
+
+    async def settle(self) -> None:
+        """Wait until every record of a start so far is on disk."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    def _validation(self, domain: Domain, error: VirtError) -> Evidence:
+        evidence = Evidence(
+            phase="validate",
+            guest=domain.name,
+            uuid=str(domain.uuid),
+            emulator=str(domain.devices.emulator),
+        )
+        return self._as_user(with_probe(evidence, error))
+
+    def _as_user(self, evidence: Evidence) -> Evidence:
+        """Add whom QEMU runs as; a missing account is the start's own error, not this one's."""
+        uid, name, gids = identity(self._known_account)
+        return replace(evidence, user=name, uid=uid, gids=gids)
+
+    # -- after the daemon's own restart --------------------------------------------------------
+
+    async def reconnect(
+        self,
+        adopt: Callable[[Machine], Callable[[Machine, Shutoff], None]],
+        ended: Callable[[str, Shutoff], None],
+    ) -> None:
+        """Find the guests of an earlier daemon again.
+
+        *adopt* is told of each that runs and returns whom to tell of its end; *ended* of each
+        that does not. Waits a moment for the monitors; one that does not answer is left to go on
+        in the background, as are the guests behind it.
+        """
+        waiting = []
+        for kept in list(self._statuses.read_all()):
+            self._next_id = max(self._next_id, kept.id + 1)
+            machine = self._find(kept)
+            if machine is None:
+                await self._bury(kept)
+                ended(kept.name, Shutoff.CRASHED)
+                continue
+            then = adopt(machine)
+            machine.on_end = lambda one, why, then=then: self._gone(one, why, then)  # type: ignore[misc]
+            machine.watch()
+            again = Reconnection(machine, self._settings.monitor_timeout_s)
+            task = asyncio.get_running_loop().create_task(
+                again.until_done(), name=f"reconnect-{machine.name}"
+            )
+            waiting.append(task)
+            self._writes.add(task)
+            task.add_done_callback(self._writes.discard)
+        await asyncio.to_thread(self._ledger.recover, [one.uuid for one in self.running()])
+        if waiting:
+            await asyncio.wait(waiting, timeout=RECONNECT_WAIT_S)
+
+    def _find(self, kept: Status) -> Machine | None:
+        """Return the machine of a status record whose QEMU still runs."""
+        if kept.boot != self._boot:
+            return None
+        process = adopt_process(kept.pid, kept.start_ticks)
+        if process is None:
+            return None
+        try:
+            live = parse_domain(kept.xml, source=f"status record of '{kept.name}'")
+        except VirtError as error:
+            log.error("guest '%s' runs and cannot be taken over: %s", kept.name, error)
+            return None
+        guest_log = self._log_of(kept)
+        machine = Machine(
+            uuid=uuids.UUID(kept.uuid).bytes,
+            id=kept.id,
+            live=live,
+            process=process,
+            log=guest_log,
+            release=lambda: self._give_back(kept, guest_log),
+            on_event=self._events.emit,
+            on_change=self._write_status,
+            on_end=lambda _machine, _why: None,
+            stop_timeout_s=self._settings.stop_timeout_s,
+            monitor_path=kept.monitor,
+            agent_path=kept.agent,
+            directories=tuple(kept.directories),
+            persistent=kept.persistent,
+            state=State(kept.state),
+            reason=kept.reason,
+            tainted=tuple(kept.tainted),
+        )
+        self._machines[machine.name] = machine
+        return machine
+
+    def _log_of(self, kept: Status) -> GuestLog:
+        guest_log = GuestLog(
+            f"{self._layout.log_dir}/{kept.name}.log",
+            fifo=f"{self._layout.state_dir}/{kept.name}.stderr",
+            max_bytes=self._settings.log_max_bytes,
+            backups=self._settings.log_backups,
+            clock=self._clock,
+        )
+        guest_log.open()
+        return guest_log
+
+    async def _bury(self, kept: Status) -> None:
+        """Give back what a guest held that ended while no daemon looked."""
+        log.warning("guest '%s' (pid %d) ended while virtupd was away", kept.name, kept.pid)
+        guest_log = self._log_of(kept)
+        await guest_log.drain()
+        guest_log.note("QEMU ended while virtupd was away")
+        guest_log.shutting_down(LOG_REASON[Shutoff.CRASHED])
+        await self._give_back(kept, guest_log)
+        self._statuses.remove(kept.name)
+
+    async def _give_back(self, kept: Status, guest_log: GuestLog) -> None:
+        guest_log.close()
+        for path in kept.directories:
+            layouts.remove_guest_dir(path)
+        await asyncio.to_thread(self._ledger.give_back, kept.uuid)
+
+    def first_since_boot(self) -> bool:
+        """Tell, once a boot of the host, that this is the first daemon since it."""
+        marker = f"{self._layout.state_dir}/autostarted"
+        try:
+            if self._disk.read(marker).decode().strip() == self._boot:
+                return False
+        except FileNotFoundError:
+            pass
+        durable.write_at_once(self._disk, marker, self._boot.encode(), mode=0o600)
+        return True
+
+    async def close(self) -> None:
+        """Let go of every guest, which runs on, and wait for the records under way."""
+        for machine in list(self._machines.values()):
+            await machine.let_go()
+        for task in list(self._writes):
+            if task.get_name().startswith("reconnect-"):
+                task.cancel()
+        await self.settle()
+        self._ledger.close()
+
+
+def with_probe(evidence: Evidence, error: VirtError) -> Evidence:
+    """Return *evidence* with what a failed probe of the emulator knows."""
+    if not isinstance(error, ProbeFailed):
+        return evidence
+    return replace(
+        evidence,
+        errno=error.errno,
+        path=error.path,
+        exit_status=error.status,
+        signal=error.signal,
+        stderr=error.words,
+        doing=error.doing,
+    )
+
+
+def _require_kvm(account: Account | None) -> None:
+    """Refuse a KVM guest where KVM cannot be had; the findings say why it cannot."""
+    state = kvm.state(account)
+    if state is not KvmState.USABLE:
+        raise ConfigUnsupported(
+            f"Domain requires KVM, but it is not available (/dev/kvm is {state.value})"
         )

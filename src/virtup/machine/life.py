@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import uuid as uuids
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from virtup.errors import OperationInvalid, OperationTimeout, VirtError
 from virtup.host.logfile import GuestLog
 from virtup.host.process import Exit, Process
-from virtup.machine import agent
+from virtup.machine import agent, files
 from virtup.machine.events import DomainRef, Event
 from virtup.machine.monitor import Monitor, MonitorGone
 from virtup.machine.states import (
@@ -30,7 +31,8 @@ from virtup.machine.states import (
     State,
     moved,
 )
-from virtup.model.domain import Domain
+from virtup.machine.status import Status
+from virtup.model.domain import Domain, format_domain
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,10 @@ class Machine:
     on_end: Callable[[Machine, Shutoff], None]
     stop_timeout_s: float = 10.0
     monitor: Monitor | None = None
+    monitor_path: str = ""
     agent_path: str = ""
+    directories: tuple[str, ...] = ()
+    persistent: bool = False
     agent_connected: bool = False
     state: State = State.PAUSED
     reason: int = Paused.STARTING_UP
@@ -109,6 +114,34 @@ class Machine:
         """Emit an event about this guest."""
         self.on_event(Event(kind, self.ref, args))
 
+    def started(self, *, paused: bool) -> None:
+        """Enter the state that a start ends in, with the events that libvirt tells of it."""
+        if paused:
+            self.move(State.PAUSED, Paused.USER, Lifecycle.STARTED, 0)
+            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=0)
+        else:
+            self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
+            self.tell("lifecycle", event=int(Lifecycle.STARTED), detail=0)
+
+    def status(self, *, boot: str) -> Status:
+        """Return the record from which a later daemon finds this guest."""
+        return Status(
+            name=self.name,
+            uuid=str(uuids.UUID(bytes=self.uuid)),
+            id=self.id,
+            pid=self.process.pid,
+            start_ticks=self.process.start_ticks,
+            boot=boot,
+            monitor=self.monitor_path,
+            agent=self.agent_path,
+            state=int(self.state),
+            reason=int(self.reason),
+            persistent=self.persistent,
+            xml=format_domain(self.live, secure=True, id=self.id),
+            directories=list(self.directories),
+            tainted=list(self.tainted),
+        )
+
     # -- supervision ---------------------------------------------------------------------------
 
     def attach(self, monitor: Monitor) -> None:
@@ -133,7 +166,9 @@ class Machine:
                 async with asyncio.timeout(self.stop_timeout_s):
                     await self._ended.wait()
             except TimeoutError:
-                log.error("guest '%s': QEMU closed its monitor and lives on; it is ended", self.name)
+                log.error(
+                    "guest '%s': QEMU closed its monitor and lives on; it is ended", self.name
+                )
                 self._why = self._why or Shutoff.CRASHED
                 self.process.kill(KILL)
 
@@ -166,6 +201,11 @@ class Machine:
         move = moved(name, self.state)
         if move is not None:
             self.move(move.state, move.reason, move.event, move.detail)
+
+    def set_persistent(self, persistent: bool) -> None:
+        """Note whether the guest outlives this run."""
+        self.persistent = persistent
+        self.on_change(self)
 
     def taint(self, word: str) -> None:
         """Note, once, that the guest runs with something that virtup does not vouch for."""
@@ -250,10 +290,17 @@ class Machine:
         return False
 
     def _agent_alias(self) -> str | None:
-        for channel in self.live.devices.channels:
-            if channel.target_name == agent.CHANNEL:
-                return channel.alias
-        return None
+        channel = files.agent_channel(self.live)
+        return channel.alias if channel is not None else None
+
+    async def find_agent(self) -> None:
+        """Ask QEMU whether the guest holds its end of the agent channel open."""
+        channel = files.agent_channel(self.live)
+        if channel is None:
+            return
+        for reply in await self.running.execute("query-chardev"):
+            if reply.get("label") == f"char{channel.alias}":
+                self.agent_connected = bool(reply.get("frontend-open"))
 
     # -- acts ----------------------------------------------------------------------------------
 

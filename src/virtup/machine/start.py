@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,10 +17,10 @@ from typing import Any
 from virtup.errors import VirtError
 from virtup.host import layout as layouts
 from virtup.host import link, ports, tap
-from virtup.host.accounts import Account
+from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
-from virtup.host.logfile import GuestLog
+from virtup.host.logfile import GuestLog, Versions
 from virtup.host.ownership import Ledger
 from virtup.host.process import Exit, Process, SpawnError, spawn
 from virtup.machine import files
@@ -57,18 +57,18 @@ class Launch:
     clock: Clock
     id: int
     paused: bool
-    host: dict[str, str]
+    versions: Versions
     reserved_ports: set[int]
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
-    channels: dict[str, int] = field(default_factory=dict)
-    vnc_ports: dict[str, int] = field(default_factory=dict)
+    fds: dict[str, int] = field(default_factory=dict)
     close_after_exec: list[socket.socket] = field(default_factory=list)
     monitor_path: str = ""
     agent_path: str = ""
-    monitor_fd: int = -1
+    lib_dir: str = ""
+    channel_dir: str = ""
     monitor_socket: socket.socket | None = None
     log: GuestLog | None = None
     command: CommandLine | None = None
@@ -82,18 +82,18 @@ class Launch:
 
     def evidence(self, phase: str, **more: Any) -> Evidence:
         """Return what is known about this start, for a failure in *phase*."""
-        account = self.account
+        uid, user, gids = identity(self.account)
         known = Evidence(
             phase=phase,
             argv=self.command.argv if self.command else (),
             stderr=self.log.words() if self.log is not None else "",
             emulator=self.domain.devices.emulator or "",
             pid=self.process.pid if self.process else None,
-            user=account.name if account else "",
-            uid=account.uid if account else os.getuid(),
-            gids=account.groups if account else tuple(os.getgroups()),
+            user=user,
+            uid=uid,
+            gids=gids,
             guest=self.domain.name,
-            uuid=self.domain.uuid,
+            uuid=str(self.domain.uuid),
         )
         return replace(known, **more)
 
@@ -112,9 +112,7 @@ async def start(launch: Launch) -> None:
         raise
 
 
-async def _timed(
-    launch: Launch, name: str, step: Callable[[Launch], Awaitable[None]]
-) -> None:
+async def _timed(launch: Launch, name: str, step: Callable[[Launch], Awaitable[None]]) -> None:
     began = launch.clock.monotonic()
     error = ""
     try:
@@ -172,7 +170,7 @@ def _make_directories(launch: Launch) -> None:
         layouts.guest_dir(path, launch.account)
         launch.directories.append(path)
         launch.undo.callback(layouts.remove_guest_dir, path)
-    layouts.write_master_key(f"{base}/master-key.aes", launch.account)
+    launch.lib_dir, launch.channel_dir = base, channels
     launch.monitor_path = f"{base}/monitor.sock"
 
 
@@ -181,22 +179,208 @@ def _listen_monitor(launch: Launch) -> None:
     server = link.listen(launch.monitor_path, mode=0o600, backlog=1)
     launch.close_after_exec.append(server)
     launch.undo.callback(server.close)
-    launch.monitor_fd = server.fileno()
+    launch.fds["monitor"] = server.fileno()
     client = link.connect(launch.monitor_path)
     launch.undo.callback(client.close)
     launch.monitor_socket = client
 
 
 def _listen_channels(launch: Launch) -> None:
-    for channel in files.listening_channels(launch.domain):
-        path = channel.path or (
-            f"{launch.layout.channel_dir}/{launch.short_name}/{channel.target}"
-        )
+    agent = files.agent_channel(launch.domain)
+    for device in files.listening(launch.domain):
+        path = files.first_source(device).path
+        if not path:
+            name = getattr(device, "name", None) or device.alias
+            path = f"{launch.channel_dir}/{name}"
         server = link.listen(path, mode=0o600, backlog=1)
         launch.close_after_exec.append(server)
         launch.undo.callback(link.remove, path)
         launch.undo.callback(server.close)
-        launch.channels[channel.alias] = server.fileno()
-        launch.domain = files.with_channel_path(launch.domain, channel.alias, path)
-        if channel.is_agent:
+        launch.fds[str(device.alias)] = server.fileno()
+        launch.domain = files.with_socket(launch.domain, device.alias, path)
+        if agent is not None and device.alias == agent.alias:
             launch.agent_path = path
+
+
+def _choose_ports(launch: Launch) -> None:
+    """Give every display with an automatic port one that nobody listens on."""
+    settings = launch.settings
+    for index in files.automatic_displays(launch.domain):
+        display = launch.domain.devices.graphics[index]
+        port = ports.free(
+            files.address(display, settings.vnc_listen),
+            settings.vnc_port_min,
+            settings.vnc_port_max,
+            taken=launch.reserved_ports,
+        )
+        launch.reserved_ports.add(port)
+        launch.undo.callback(launch.reserved_ports.discard, port)
+        launch.domain = files.with_port(launch.domain, index, port)
+
+
+def _open_taps(launch: Launch) -> None:
+    for nic in files.taps(launch.domain):
+        wanted = nic.target.dev if nic.target is not None else None
+        made = tap.open_tap(wanted, mac=nic.mac, bridge=nic.source_bridge)
+        launch.undo.callback(made.close)
+        launch.taps[str(nic.alias)] = made
+        launch.fds[str(nic.alias)] = made.fd
+        launch.domain = files.with_tap(launch.domain, nic.alias, made.name)
+
+
+async def _hand_over_files(launch: Launch) -> None:
+    """Let QEMU's user at the guest's files; what stands in its way is said by QEMU's own error."""
+    account = launch.account
+    if account is None or not launch.settings.dynamic_ownership:
+        return
+    guest = str(launch.domain.uuid)
+    launch.undo.callback(launch.ledger.give_back, guest)
+    for file in files.used(launch.domain):
+        try:
+            launch.ledger.hand_over(guest, file.path, account, write=file.write)
+        except FileNotFoundError:
+            continue  # QEMU names it, and perhaps another that is missing too
+
+
+# -- exec --------------------------------------------------------------------------------------
+
+
+async def _exec(launch: Launch) -> None:
+    """Run QEMU; its words go to the guest log."""
+    log = launch.log
+    assert log is not None
+    run = _runtime(launch)
+    launch.command = build(launch.domain, launch.caps, run)
+    log.starting_up(launch.command.env, launch.command.argv, launch.versions)
+    try:
+        launch.process = spawn(
+            launch.command.argv,
+            dict(launch.command.env),
+            pass_fds=launch.fds.values(),
+            stdout=log.write_fd,
+            account=launch.account,
+        )
+    except SpawnError as error:
+        message = f"Cannot run QEMU binary '{error.filename}': {error.strerror}"
+        raise StepFailed(
+            message, launch.evidence("exec", errno=error.errno, path=str(error.filename))
+        ) from error
+    launch.undo.push_async_callback(_kill, launch.process)
+    for server in launch.close_after_exec:
+        server.close()
+    for made in launch.taps.values():
+        made.close_fd()
+
+
+async def _kill(process: Process) -> None:
+    process.kill(KILL)
+    await process.wait()
+    process.close()
+
+
+# -- monitor -----------------------------------------------------------------------------------
+
+
+async def _monitor(launch: Launch) -> None:
+    """Wait for QEMU's greeting, or for its end, whichever comes first."""
+    process, sock = launch.process, launch.monitor_socket
+    assert process is not None
+    assert sock is not None
+    opening = asyncio.ensure_future(open_monitor(sock, timeout_s=launch.settings.monitor_timeout_s))
+    ending = asyncio.ensure_future(process.wait())
+    try:
+        await asyncio.wait({opening, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done() and opening.exception() is None:
+            launch.monitor = opening.result()
+            launch.undo.push_async_callback(launch.monitor.close)
+            return
+        if not ending.done():
+            # the monitor fails a moment before the process is seen to end
+            await asyncio.wait({ending}, timeout=EXIT_GRACE_S)
+        if ending.done():
+            raise await _exited(launch, ending.result())
+        failed = opening.exception()
+        assert isinstance(failed, MonitorFailed), failed
+        raise await _silent(launch, failed) from failed
+    finally:
+        for task in (opening, ending):
+            task.cancel()
+        await asyncio.gather(opening, ending, return_exceptions=True)
+
+
+async def _exited(launch: Launch, ended: Exit) -> StepFailed:
+    assert launch.log is not None
+    await launch.log.drain()
+    words = launch.log.words().strip()
+    said = words.splitlines()[-1] if words else str(ended)
+    return StepFailed(
+        f"internal error: process exited while connecting to monitor: {said}",
+        launch.evidence("monitor", exit_status=ended.status, signal=ended.signal),
+    )
+
+
+async def _silent(launch: Launch, failed: MonitorFailed) -> StepFailed:
+    assert launch.log is not None
+    assert launch.process is not None
+    await launch.log.drain()
+    doing = launch.process.describe()
+    return StepFailed(
+        f"internal error: QEMU (pid {launch.process.pid}) runs and its monitor did not come up: "
+        f"{failed.detail}",
+        launch.evidence(
+            "monitor",
+            silence=failed.kind.value,
+            waited_s=launch.settings.monitor_timeout_s,
+            doing=doing,
+        ),
+    )
+
+
+# -- configure and run -------------------------------------------------------------------------
+
+
+async def _configure(launch: Launch) -> None:
+    """Learn what QEMU made (ptys) and set what has no command-line option."""
+    monitor = launch.monitor
+    assert monitor is not None
+    replies = await _alive(launch, monitor.execute("query-chardev"))
+    ptys = {
+        reply["label"]: reply["filename"].removeprefix("pty:")
+        for reply in replies
+        if str(reply.get("filename", "")).startswith("pty:")
+    }
+    launch.domain = files.with_ptys(launch.domain, ptys)
+    if launch.domain.on_reboot == "destroy" and launch.caps.has("set-action"):
+        await _alive(launch, monitor.execute("set-action", {"reboot": "shutdown"}))
+
+
+async def _cont(launch: Launch) -> None:
+    """Let the vCPUs run, unless the guest is to start paused."""
+    assert launch.monitor is not None
+    if not launch.paused:
+        await _alive(launch, launch.monitor.execute("cont"))
+
+
+async def _alive(launch: Launch, command: Coroutine[Any, Any, Any]) -> Any:
+    """Await a monitor command; when QEMU died under it, say that rather than what the monitor saw."""
+    assert launch.process is not None
+    try:
+        return await command
+    except VirtError:
+        ending = asyncio.ensure_future(launch.process.wait())
+        done, _ = await asyncio.wait({ending}, timeout=EXIT_GRACE_S)
+        if done:
+            raise await _exited(launch, ending.result()) from None
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+        raise
+
+
+STEPS: tuple[tuple[str, Callable[[Launch], Awaitable[None]]], ...] = (
+    ("prepare", _prepare),
+    ("exec", _exec),
+    ("monitor", _monitor),
+    ("configure", _configure),
+    ("cont", _cont),
+)
+"""The steps in their order; the names are those of records, errors and ``virtup attempts``."""

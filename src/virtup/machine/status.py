@@ -31,17 +31,13 @@ class Status:
     start_ticks: int
     boot: str
     monitor: str
-    log: str
-    fifo: str
     state: int
     reason: int
     persistent: bool
     xml: str
     agent: str = ""
     directories: list[str] = field(default_factory=list)
-    taps: list[str] = field(default_factory=list)
     tainted: list[str] = field(default_factory=list)
-    autodestroy: bool = False
     format: int = FORMAT
 
 
