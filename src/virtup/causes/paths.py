@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
-from virtup.causes.finding import NOWHERE, Certainty
+from virtup.causes.finding import NOWHERE, Certainty, Fix, Safety
 from virtup.causes.usage import FileUse, Role, files
+from virtup.causes.who import account, grant, mode
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
@@ -67,6 +69,11 @@ class Trouble:
     def at(self) -> int:
         """Where in the words this trouble is told, far beyond them when it is not."""
         return self.failure.seen.at if self.failure else NOWHERE
+
+    @property
+    def above(self) -> bool:
+        """Is it a directory on the way, not the file itself, that keeps the account out?"""
+        return self.kind is Kind.SEARCH
 
     @property
     def quotes(self) -> tuple[str, ...]:
@@ -214,7 +221,11 @@ def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> 
     for use, failure in uses(ev, roles):
         probe = access(ev, use)
         fact = ev.fact(probe)
+        if fact is not None and _lent(ev, use, fact):
+            fact = replace(fact, blocked="", lacks="", allowed=not fact.readonly)
         kind = _kind(failure, fact)
+        if kind is Kind.MODE and failure is None and ev.phase not in WITHOUT_WORDS:
+            continue
         late = ev.unanswered(probe)
         if late is not None and late.late:
             kind = Kind.SILENT
@@ -222,6 +233,14 @@ def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> 
             role = failure.role if failure and use.role is Role.OTHER else use.role
             yield Trouble(replace(use, role=role), kind, failure, fact)
 
+
+def _lent(ev: Evidence, use: FileUse, fact: PathFact) -> bool:
+    """Was the file's own mode no barrier, for QEMU's account owned it then?"""
+    return bool(fact.blocked) and fact.lacks != "search" and use.path in ev.handed_over
+
+
+WITHOUT_WORDS = ("prepare", "check")
+"""Steps in which no QEMU has spoken yet, so that a closed file need not be in the words."""
 
 _BY_ERRNO = {
     errno.ENOENT: Kind.MISSING,
@@ -258,3 +277,38 @@ def _shown(fact: PathFact) -> Kind | None:
     if fact.exists and not fact.allowed and fact.readonly:
         return Kind.READONLY
     return None
+
+
+def barrier(ev: Evidence, trouble: Trouble) -> tuple[str, tuple[str, ...], tuple[Fix, ...]]:
+    """Return sentence (without its full stop), evidence and fixes for what keeps QEMU out.
+
+    Without a fact the sentence says no more than the words do.
+    """
+    fact, failure = trouble.fact, trouble.failure
+    uid = failure.uid if failure else ""
+    path, noun = trouble.use.path, trouble.use.role.value
+    if fact is None or not fact.blocked:
+        sentence = f"{account(ev, uid)} is refused the {noun} '{path}'"
+        look = Fix("see which component keeps it out", (f"namei -l {shlex.quote(path)}",))
+        return sentence, trouble.quotes, (look,)
+    seen = f"this host: '{fact.blocked}' has {mode(fact)}"
+    evidence = (*trouble.quotes, seen)
+    if trouble.above:
+        sentence = (
+            f"{account(ev, uid)} may not search the directory '{fact.blocked}' ({mode(fact)})"
+        )
+    else:
+        sentence = (
+            f"{account(ev, uid)} may not {fact.lacks} the {noun} '{fact.blocked}' ({mode(fact)})"
+        )
+    fixes = [grant(ev, fact, uid=uid)]
+    if fact.readonly:
+        point = shlex.quote(fact.readonly)
+        evidence += (f"this host: '{fact.readonly}' is mounted read-only",)
+        fixes[0] = replace(
+            fixes[0],
+            commands=(f"mount -o remount,rw {point}", *fixes[0].commands),
+            safety=Safety.CONFIRM,
+            undo=(*fixes[0].undo, f"mount -o remount,ro {point}"),
+        )
+    return sentence, evidence, tuple(fixes)

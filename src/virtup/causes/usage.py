@@ -217,6 +217,29 @@ def _blockdev(
     yield FileUse(str(path), role, write=not readonly and bool(above), format=declared)
 
 
+_BLOB = re.compile(r"-blockdev (\{[^\n]*?\}): ")
+_FILE = re.compile(r"(?:\bfile=|\"filename\": ?\")(/(?:,,|[^,\"\n])+)")
+
+
+def image_of(argv: tuple[str, ...], line: str) -> str:
+    """Return the path of the image that a message about an option concerns, or ``""``.
+
+    *line* is the message with the option that QEMU quotes before it; a format node leads to the
+    node below it by the command line.
+    """
+    plain = _FILE.search(line)
+    if plain:
+        return plain[1].replace(",,", ",")
+    blob = _BLOB.search(line)
+    below = str(_fields(blob[1]).get("file", "")) if blob else ""
+    for option in options(argv):
+        fields = option.fields()
+        if option.name == "blockdev" and below and fields.get("node-name") == below:
+            return str(fields.get("filename", ""))
+    images = [use.path for use in files(argv) if use.role is Role.DISK]
+    return images[0] if len(images) == 1 else ""
+
+
 def sockets(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Return the paths of the UNIX sockets that QEMU makes."""
     found = []

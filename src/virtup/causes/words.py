@@ -19,6 +19,8 @@ from virtup.model.evidence import Evidence
 TEXT_MAX = 128 * 1024
 LINE_MAX = 8 * 1024
 QUOTE_MAX = 220
+REPEATED = 20
+"""A line that contains an earlier one of more than so many characters repeats it."""
 
 _STAMP = re.compile(
     r"^\s*(?:\[?\s*\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d)?\]?:?\s*)"
@@ -103,7 +105,7 @@ class Seen:
     quote: str
     at: int
 
-    def __getitem__(self, group: str) -> str:
+    def __getitem__(self, group: str | int) -> str:
         return self.match[group] or ""
 
 
@@ -152,7 +154,9 @@ def _said(stderr: str, error: str, qmp_error: str) -> Said:
     for source in (stderr, error, qmp_error):
         for raw in _clipped(source).replace("\\n", "\n").splitlines():
             line = _STAMP.sub("", raw[:LINE_MAX]).rstrip()
-            if not line.strip() or line.endswith(" \\") or is_noise(line) or line in kept[-64:]:
+            if not line.strip() or line.endswith(" \\") or is_noise(line):
+                continue
+            if any(line == old or (len(old) > REPEATED and old in line) for old in kept[-64:]):
                 continue
             kept.append(line)
     return Said("\n".join(kept))
@@ -164,8 +168,8 @@ def _clipped(text: str) -> str:
 
 def _quote(text: str, match: re.Match[str]) -> str:
     start = text.rfind("\n", 0, match.start()) + 1
-    end = text.find("\n", match.start())
-    line = text[start : end if end >= 0 else len(text)]
+    end = text.find("\n", max(match.start(), match.end() - 1))
+    line = text[start : end if end >= 0 else len(text)].replace("\n", " ")
     return _shorten(line, match.start() - start, min(match.end(), start + len(line)) - start)
 
 

@@ -36,6 +36,7 @@ class Evidence:
     how a monitor failed while its QEMU lives: ``no greeting``, ``no answer``, ``garbage`` or
     ``closed``. ``errno`` and ``path`` belong to the system call that failed. ``user``, ``uid``
     and ``gids`` are those QEMU runs with; ``uid`` None means that they are not known.
+    ``handed_over`` are paths that QEMU's account owned while it ran, whoever owns them now.
     """
 
     phase: str = ""
@@ -59,6 +60,7 @@ class Evidence:
     guest: str = ""
     uuid: str = ""
     cwd: str = "/"
+    handed_over: tuple[str, ...] = ()
     host: Mapping[Probe[Any], Fact] = field(default_factory=dict, hash=False)
     running: tuple[Running, ...] = ()
 

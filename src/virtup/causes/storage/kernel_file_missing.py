@@ -85,7 +85,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         evidence = list(trouble.quotes)
         sentence = f"The {noun} '{path}' does not exist"
         if fact is not None:
-            evidence.append(f"'{fact.missing or path}' does not exist on this host")
+            evidence.append(f"this host has no '{fact.missing or path}'")
             if fact.missing and fact.missing != path:
                 sentence += f": there is no '{fact.missing}'"
         fixes = [Fix(f"put the {noun} back at '{path}', or correct its path in the definition")]

@@ -1,0 +1,107 @@
+"""A security module (AppArmor, SELinux) denies QEMU a file although modes would allow it.
+
+## What it means
+Owner, modes and access lists let QEMU's account use the file, and the kernel refuses all the
+same. A security module confines the process: libvirt's AppArmor profile of the guest does not
+list the file, or SELinux has another label on it.
+
+## How to confirm
+`journalctl -k --grep 'apparmor="DENIED"'` or `ausearch -m avc -ts recent` names the file and the
+profile. `aa-status` and `getenforce` say whether a module is active at all.
+
+## What to do
+AppArmor: put the image into a directory that the profile knows, or add the path to
+`/etc/apparmor.d/local/abstractions/libvirt-qemu`. SELinux: `restorecon -v PATH`, or a label rule
+with `semanage fcontext`. Do not switch the module off.
+
+## Strings it goes by
+- `Could not open '/img/a.qcow2': Permission denied`
+- `apparmor="DENIED" operation="open" profile="libvirt-..." name="/img/a.qcow2"`
+- `avc: denied { read } for pid=... comm="qemu-system-x86"`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.paths import Kind, Trouble, file_probes, troubles
+from virtup.causes.usage import Role
+from virtup.causes.who import account
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, KernelLog, KernelLogFact, PathAccess, PathFact, Probe
+
+CODE = "VU016"
+SLUG = "disk-apparmor-denied"
+
+ROLES = (Role.DISK, Role.BACKING, Role.KERNEL, Role.INITRD, Role.FIRMWARE, Role.OTHER)
+_DENIAL = re.compile(r"apparmor=\"DENIED\"[^\n]*|avc: +denied[^\n]*", re.IGNORECASE)
+_SAID = "qemu-system-x86_64: -blockdev {}: Could not open '/img/a.qcow2': Permission denied\n"
+_OPEN: dict[Probe[Any], Fact] = {
+    PathAccess("/img/a.qcow2", "read", 991): PathFact(exists=True, allowed=True)
+}
+_AUDIT = (
+    'audit: apparmor="DENIED" operation="open" profile="libvirt-1" '
+    'name="/img/a.qcow2" pid=77 comm="qemu-system-x86"'
+)
+POSITIVE = (
+    Evidence(stderr=_SAID, uid=991, host=_OPEN),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        pid=77,
+        host={
+            **_OPEN,
+            KernelLog(77): KernelLogFact(
+                readable=True,
+                lines=(_AUDIT,),
+            ),
+        },
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr="qemu: could not open kernel file '/boot/vmlinuz': No such file or directory\n"
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess | KernelLog]:
+    """Ask for the files, and for what the kernel logged of the process."""
+    yield from file_probes(ev, ROLES)
+    if ev.pid and any(troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH})):
+        yield KernelLog(ev.pid)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield a finding for each file that is refused although its modes allow it."""
+    for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH}):
+        path, noun = trouble.use.path, trouble.use.role.value
+        denial = _denial(ev, trouble)
+        allowed = f"this host: modes and lists of '{path}' allow it"
+        sentence = f"A security module denies {account(ev)} the {noun} '{path}'"
+        yield _found(
+            sentence + ("." if denial else ", for its modes allow it."),
+            path,
+            Certainty.PROVEN if denial else Certainty.POSSIBLE,
+            (*trouble.quotes, denial or allowed),
+            (Fix("let the module allow the file", ("journalctl -k --grep 'denied' | tail",)),),
+            trouble.at,
+        )
+
+
+def _denial(ev: Evidence, trouble: Trouble) -> str:
+    log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
+    name = trouble.use.path.rpartition("/")[2]
+    for line in log.lines if log else ():
+        if _DENIAL.search(line) and name in line:
+            return line
+    seen = said(ev).find(_DENIAL)
+    return seen.quote if seen is not None and name in seen[0] else ""

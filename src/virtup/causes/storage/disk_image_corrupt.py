@@ -1,0 +1,111 @@
+"""The image is flagged or found corrupt and QEMU refuses to open it.
+
+## What it means
+qcow2 marks an image as corrupt when QEMU found its tables damaged while a guest wrote to it, and
+from then on opens it for reading only. A file that is shorter than its own header or tables is
+refused as well. Storage that loses writes, a full disk, or two writers at once are behind it.
+
+## How to confirm
+`qemu-img check IMAGE` lists the damage. `qemu-img info IMAGE` prints `corrupt: true`.
+
+## What to do
+Copy the image first. Then `qemu-img check -r leaks IMAGE`, and `-r all` if that is not enough: the
+repair drops what cannot be saved. Then look for the cause: `dmesg`, `df`, the storage's own log.
+
+## Strings it goes by
+- `qcow2: Image is corrupt; cannot be opened read/write`
+- `qcow2 header too short`, `L1 table is too small`, `Could not read L1 table`
+- `Image corruption detected`, `Cluster allocation offset is not cluster aligned`
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
+from virtup.causes.usage import Role, files, image_of
+from virtup.causes.words import Seen, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import ImageFact, ImageInfo
+
+CODE = "VU009"
+SLUG = "disk-image-corrupt"
+
+_WORDS = re.compile(
+    r"^.*(?:image is corrupt|image corruption detected|header too short|l1 table is too small"
+    r"|could not read (?:l1|qcow2|refcount|snapshot)|is not cluster aligned"
+    r"|refcount table offset|invalid (?:l1|refcount|reference count) table)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ARGV = ("/usr/bin/qemu-system-x86_64", "-drive", "file=/img/a.qcow2,format=qcow2,if=virtio")
+_SAID = (
+    "qemu-system-x86_64: -drive file=/img/a.qcow2,format=qcow2,if=virtio: qcow2: Image is corrupt; "
+    "cannot be opened read/write\n"
+)
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr=_SAID,
+        argv=_ARGV,
+        uid=991,
+        host={ImageInfo("/img/a.qcow2"): ImageFact("qcow2", size=196616, corrupt=True)},
+    ),
+    Evidence(
+        stderr='qemu-system-x86_64: -blockdev {"driver":"qcow2","file":"s"}: qcow2 header too short\n'
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr='qemu-system-x86_64: -blockdev {"driver":"qcow2"}: Image is not in qcow2 format\n'
+    ),
+    Evidence(
+        argv=_ARGV,
+        uid=991,
+        host={ImageInfo("/img/a.qcow2"): ImageFact("qcow2", size=196616)},
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[ImageInfo]:
+    """Ask for the header of every image."""
+    if ev.uid is not None:
+        yield from (ImageInfo(use.path) for use in files(ev.argv) if use.role is Role.DISK)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each image that is damaged."""
+    told = said(ev).find(_WORDS)
+    path = image_of(ev.argv, told[0] + ": ") or image_of(ev.argv, told.quote) if told else ""
+    shown = False
+    for use in files(ev.argv):
+        fact = ev.fact(ImageInfo(use.path)) if use.role is Role.DISK else None
+        if fact is not None and fact.size > 0 and (fact.corrupt or fact.truncated):
+            shown = True
+            yield _finding(use.path, told if path in {"", use.path} else None, fact)
+    if told is not None and not shown:
+        yield _finding(path, told, None)
+
+
+def _finding(path: str, seen: Seen | None, fact: ImageFact | None) -> Finding:
+    noun = f"The disk image '{path}'" if path else "A disk image"
+    evidence = [seen.quote] if seen else []
+    what = "is corrupt"
+    if fact is not None:
+        what = (
+            "is truncated: it ends before its own tables" if fact.truncated else "is marked corrupt"
+        )
+        evidence.append(f"this host: '{path}' ({fact.format}, {fact.size} bytes) {what}")
+    name = shlex.quote(path) if path else "IMAGE"
+    fix = Fix(
+        "copy the image, then check it and repair the copy, or restore a backup",
+        (f"qemu-img check {name}",),
+        Safety.MANUAL,
+    )
+    certainty = Certainty.PROVEN if fact else Certainty.LIKELY
+    at = seen.at if seen else NOWHERE
+    return _found(f"{noun} {what}.", path, certainty, tuple(evidence), (fix,), at)

@@ -1,0 +1,75 @@
+"""The place of the image's header holds nothing but zeros.
+
+## What it means
+The file has a size, and its first 64 KiB are zeros: the header of its format is gone. A power cut
+on a file system that allocates late, a `dd` or a partition tool on the wrong file does that. The
+data behind the header may be whole.
+
+## How to confirm
+`head -c 512 IMAGE | od -c | head` shows only zeros.
+
+## What to do
+Restore the image from a backup. Keep a copy of the damaged file: its data can often be saved by
+hand. Do not declare it raw: the guest would see garbage and write over what is left.
+
+## Strings it goes by
+- `Image is not in qcow2 format`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.storage.disk_format_mismatch import ARGV, NOT_IN_FORMAT, SAID, declared
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import ImageFact, ImageInfo
+
+CODE = "VU011"
+SLUG = "disk-image-zeroed"
+
+POSITIVE = (
+    Evidence(
+        stderr=SAID,
+        argv=ARGV,
+        uid=991,
+        host={ImageInfo("/img/a.img"): ImageFact("raw", size=196616, zeroed=True)},
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr=SAID, argv=ARGV),
+    Evidence(
+        stderr=SAID, argv=ARGV, uid=991, host={ImageInfo("/img/a.img"): ImageFact("raw", size=9)}
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[ImageInfo]:
+    """Ask for the header of every image with a declared format."""
+    if ev.uid is not None:
+        yield from (ImageInfo(use.path) for use in declared(ev))
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each image without a header where its format wants one."""
+    told = said(ev).find(NOT_IN_FORMAT)
+    for use in declared(ev):
+        fact = ev.fact(ImageInfo(use.path))
+        if fact is None or not fact.zeroed or use.format == "raw":
+            continue
+        yield _found(
+            f"The {use.format} header of the disk image '{use.path}' is destroyed: "
+            "its place holds only zeros.",
+            use.path,
+            Certainty.PROVEN,
+            (
+                *((told.quote,) if told else ()),
+                f"this host: the header of '{use.path}' ({fact.size} bytes) is all zeros",
+            ),
+            (Fix(f"restore '{use.path}' from a backup (keep the damaged file)"),),
+            told.at if told else NOWHERE,
+        )

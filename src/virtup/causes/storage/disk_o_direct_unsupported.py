@@ -1,0 +1,73 @@
+"""cache=none or directsync needs O_DIRECT, which the file system lacks.
+
+## What it means
+With `cache='none'` or `cache='directsync'` QEMU goes past the host's page cache. Some file systems
+(tmpfs before Linux 6.6, older FUSE, ZFS before 2.3, some network file systems) refuse that.
+
+## How to confirm
+`dd if=IMAGE of=/dev/null iflag=direct bs=4096 count=1` fails with "Invalid argument".
+
+## What to do
+Drop the `cache` attribute of the disk's `<driver>`, or use `cache='writeback'`; or move the image to
+a file system that has direct I/O.
+
+## Strings it goes by
+- `file system may not support O_DIRECT`
+- `Could not open '/img/a': Invalid argument`
+- `Unable to open file: ... : filesystem does not support O_DIRECT`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.usage import image_of
+from virtup.causes.who import edit
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU017"
+SLUG = "disk-o-direct-unsupported"
+
+_WORDS = re.compile(
+    r"^.*file ?system (?:may|does) not support O_DIRECT", re.IGNORECASE | re.MULTILINE
+)
+POSITIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/nfs/v.qcow2,if=none,id=drive-virtio-disk0,"
+        "format=qcow2,cache=none: file system may not support O_DIRECT\n"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/a,cache=none: Could not open '/a': Permission denied\n"
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: QEMU's words are about its own open."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when QEMU names O_DIRECT."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    path = image_of(ev.argv, seen[0] + ": ")
+    noun = f"the disk image '{path}'" if path else "a disk image"
+    yield _found(
+        f"The file system of {noun} has no O_DIRECT, which its cache mode needs.",
+        path,
+        Certainty.LIKELY,
+        (seen.quote,),
+        (edit("remove cache='none' (or directsync) from the disk's <driver>"),),
+        seen.at,
+    )
