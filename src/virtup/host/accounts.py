@@ -61,6 +61,18 @@ def ensure(user: str, group: str | None = None) -> Account:
         raise AccountMissing(f"The user '{user}' is missing and could not be made: {said}") from exc
 
 
+def identity(account: Account | None) -> tuple[int, str, tuple[int, ...]]:
+    """Return uid, name and groups of *account*, or, without one, of the daemon itself."""
+    if account is not None:
+        return account.uid, account.name, account.groups
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    return uid, name, tuple(os.getgroups())
+
+
 def _user(user: str) -> pwd.struct_passwd:
     number = user.removeprefix("+")
     try:

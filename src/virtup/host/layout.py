@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from virtup.host.accounts import Account
 from virtup.wire.sockets import Kind, Name, Sockets, home_dir, runtime_dir, sockets, xdg_dir
+
+MASTER_KEY_BYTES = 32
+"""The length of QEMU's master key (AES-256)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,32 @@ def guest_dir(path: str, account: Account | None) -> None:
         if account is not None:
             os.fchown(fd, account.uid, account.gid)
         os.fchmod(fd, 0o700)
+    finally:
+        os.close(fd)
+
+
+def remove_guest_dir(path: str) -> None:
+    """Remove a guest's directory and the files and sockets in it; one that is gone is no error.
+
+    What is in it may be QEMU's user's doing: links are not followed. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def write_master_key(path: str, account: Account | None) -> None:
+    """Write 32 random bytes for QEMU to unlock secrets with, readable by its user alone.
+
+    Replaces what a crash left. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
+    try:
+        if account is not None:
+            os.fchown(fd, account.uid, account.gid)
+        os.write(fd, os.urandom(MASTER_KEY_BYTES))
     finally:
         os.close(fd)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 import socket
 from dataclasses import dataclass
 
@@ -155,3 +156,8 @@ def _text(path: str) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def random_mac() -> str:
+    """Return a new MAC address for a guest, in the range that QEMU and KVM guests use."""
+    return "52:54:00:{:02x}:{:02x}:{:02x}".format(*secrets.token_bytes(3))

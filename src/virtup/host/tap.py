@@ -1,0 +1,159 @@
+"""Tap devices: opened for QEMU, so that QEMU needs no right to make any.
+
+Everything is done by ioctl on the device (``linux/if_tun.h``, ``linux/sockios.h``). A tap that is
+made here vanishes with the last fd on it: nothing is left behind by a crash.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+from virtup.errors import Code, Fault, VirtError
+
+DEVICE = "/dev/net/tun"
+
+NAME_BYTES_MAX = 15
+"""The longest name of a network interface (IFNAMSIZ is 16, with the NUL)."""
+
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
+_SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
+_SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
+_SIOCSIFHWADDR, _SIOCBRADDIF = 0x8924, 0x89A2
+_ARPHRD_ETHER, _IFF_UP = 1, 0x1
+
+
+class TapError(VirtError):
+    """A tap could not be made or set up; ``errno`` is the kernel's, ``device`` what it was of."""
+
+    code, fault = Code.SYSTEM_ERROR, Fault.HOST
+    errno: int = 0
+    device: str = ""
+
+
+class BridgeMissing(TapError):
+    """No interface, or no bridge, of that name."""
+
+
+class InterfaceMissing(TapError):
+    """A tap that had to be there already is not."""
+
+
+@dataclass
+class Tap:
+    """An open tap: the fd for QEMU and the name that the kernel gave it."""
+
+    fd: int
+    name: str
+
+    def close_fd(self) -> None:
+        """Close our fd, after QEMU has its own; twice is harmless."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def close(self) -> None:
+        """Close our fd; the device goes with the last one."""
+        self.close_fd()
+
+
+def open_tap(
+    name: str | None,
+    *,
+    mac: str,
+    bridge: str | None = None,
+    must_exist: bool = False,
+    multi_queue: bool = False,
+    up: bool = True,
+) -> Tap:
+    """Open the tap *name* (None: the kernel picks ``vnetN``) with the header QEMU's virtio wants.
+
+    *mac* is the guest's; the tap's own gets ``fe`` in front, as a bridge takes the lowest address
+    of its ports for its own. With *bridge*, the tap gets its MTU and joins it. *must_exist* opens
+    a tap that was made before, and sets nothing up. Raises TapError and its children.
+    """
+    if name is not None and len(os.fsencode(name)) > NAME_BYTES_MAX:
+        raise _failed(TapError, f"the interface name '{name}' is too long", name, 22)
+    if must_exist and not _index(name or ""):
+        raise _failed(InterfaceMissing, f"the tap '{name}' does not exist", name or "", 19)
+    if bridge is not None and not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+        what = "is no bridge" if _index(bridge) else "does not exist"
+        raise _failed(BridgeMissing, f"the bridge '{bridge}' {what}", bridge, 19)
+    fd = _open_device()
+    try:
+        made = _attach(fd, name or "vnet%d", multi_queue=multi_queue)
+        if not must_exist:
+            _set_up(made, mac, bridge, up=up)
+    except BaseException:
+        os.close(fd)
+        raise
+    return Tap(fd, made)
+
+
+def open_vhost() -> int | None:
+    """Open /dev/vhost-net for one queue; None when this host or user has it not."""
+    try:
+        return os.open("/dev/vhost-net", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _open_device() -> int:
+    try:
+        return os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        raise _failed(
+            TapError, f"cannot open '{DEVICE}': {exc.strerror}", DEVICE, exc.errno or 0
+        ) from exc
+
+
+def _attach(fd: int, name: str, *, multi_queue: bool) -> str:
+    flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR | (_IFF_MULTI_QUEUE if multi_queue else 0)
+    request = struct.pack("=16sH22x", os.fsencode(name), flags)
+    try:
+        answer = fcntl.ioctl(fd, _TUNSETIFF, request)
+    except OSError as exc:
+        message = f"cannot make the tap '{name}': {exc.strerror}"
+        raise _failed(TapError, message, name, exc.errno or 0) from exc
+    return answer[:16].rstrip(b"\0").decode()
+
+
+def _set_up(name: str, mac: str, bridge: str | None, *, up: bool) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        hardware = bytes([0xFE, *bytes.fromhex(mac.replace(":", ""))[1:]])
+        _ask(control, _SIOCSIFHWADDR, name, struct.pack("=H14s", _ARPHRD_ETHER, hardware))
+        if bridge is not None:
+            mtu = _ask(control, _SIOCGIFMTU, bridge, b"")[16:20]
+            _ask(control, _SIOCSIFMTU, name, mtu)
+            _ask(control, _SIOCBRADDIF, bridge, struct.pack("=i", _index(name)))
+        if up:
+            (flags,) = struct.unpack_from("=h", _ask(control, _SIOCGIFFLAGS, name, b""), 16)
+            _ask(control, _SIOCSIFFLAGS, name, struct.pack("=h", flags | _IFF_UP))
+
+
+def _ask(control: socket.socket, number: int, name: str, value: bytes) -> bytes:
+    """Make one call on an interface (struct ifreq: a name of 16 bytes and 24 of value)."""
+    request = struct.pack("=16s24s", os.fsencode(name), value)
+    try:
+        return fcntl.ioctl(control, number, request)
+    except OSError as exc:
+        message = f"cannot set up the interface '{name}': {exc.strerror}"
+        raise _failed(TapError, message, name, exc.errno or 0) from exc
+
+
+def _index(name: str) -> int:
+    """Return an interface's number; 0 when there is none of that name."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def _failed(kind: type[TapError], message: str, device: str, number: int) -> TapError:
+    error = kind(message)
+    error.device, error.errno = device, number
+    return error
