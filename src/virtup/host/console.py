@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import termios
+from collections.abc import Callable
 
 from virtup.errors import Code, Fault, OperationFailed, VirtError
 from virtup.host import link
@@ -24,13 +25,15 @@ class ConsoleGone(VirtError):
 class Console:
     """An open console: ``fd`` is non-blocking, to read and to write raw bytes.
 
-    ``taken`` tells that another user forced it away: ``fd`` is -1 then.
+    ``taken`` tells that another user forced it away: ``fd`` is -1 then. ``on_taken``, if set, is
+    called before that, while ``fd`` is still open.
     """
 
     def __init__(self, owner: Consoles, path: str, fd: int) -> None:
         self.fd = fd
         self.path = path
         self.taken = False
+        self.on_taken: Callable[[], None] | None = None
         self._owner = owner
 
     def close(self) -> None:
@@ -59,6 +62,8 @@ class Consoles:
         fd = _open(path)
         if holder is not None:
             holder.taken = True
+            if holder.on_taken is not None:
+                holder.on_taken()
             holder.close()
         console = self._open[path] = Console(self, path, fd)
         return console

@@ -12,6 +12,7 @@ not wrong, and are dropped.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
@@ -228,7 +229,7 @@ class _Call:
         self.state = CallState.CALLED
 
 
-class _Session:
+class _Session(ABC):
     """What both ends share: framing, streams, keepalive."""
 
     _moves: _Moves
@@ -305,8 +306,9 @@ class _Session:
             return self._stream_packet(frame)
         return self._own_kind(frame)
 
+    @abstractmethod
     def _own_kind(self, frame: Frame) -> Event | None:
-        raise NotImplementedError
+        """Take a frame of a kind that only this end may get."""
 
     def _stream_packet(self, frame: Frame) -> Event | None:
         serial, packet = frame.header.serial, _packet(frame)

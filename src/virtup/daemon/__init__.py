@@ -1,0 +1,1 @@
+"""The daemon: it serves the driver to libvirt's clients over a unix socket."""

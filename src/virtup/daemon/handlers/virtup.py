@@ -1,0 +1,58 @@
+"""virtup's own program: what libvirt has no call for; requests and replies are JSON texts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from virtup import __version__
+from virtup.daemon.registry import Args, Reply, handles
+from virtup.errors import InvalidArgument
+from virtup.wire.tables import VIRTUP
+
+if TYPE_CHECKING:
+    from virtup.daemon.client import Client
+
+
+@handles("PING", program=VIRTUP, unopened=True)
+async def ping(_client: Client, args: Args) -> Reply:
+    """Tell who serves: ``{"version", "pid"}``."""
+    _request(args)
+    return _reply({"version": __version__, "pid": os.getpid()})
+
+
+@handles("WHY", program=VIRTUP)
+async def why(client: Client, args: Args) -> Reply:
+    """Tell why the last start of ``{"domain": name or UUID}`` failed, as the driver has it."""
+    return _reply(client.hypervisor.why(_domain(args)))
+
+
+@handles("ATTEMPTS", program=VIRTUP)
+async def attempts(client: Client, args: Args) -> Reply:
+    """Tell the recorded starts of ``{"domain": name or UUID}``: ``{"attempts": [...]}``."""
+    return _reply({"attempts": client.hypervisor.recorded_attempts(_domain(args))})
+
+
+def _domain(args: Args) -> str:
+    name = _request(args).get("domain")
+    if not isinstance(name, str) or not name:
+        raise InvalidArgument("the request has no 'domain', a guest's name or UUID")
+    return name
+
+
+def _request(args: Args) -> dict[str, Any]:
+    import json
+
+    try:
+        request = json.loads(args["request"] or "{}")
+    except (ValueError, RecursionError) as exc:
+        raise InvalidArgument(f"the request is not JSON: {exc}") from exc
+    if not isinstance(request, dict):
+        raise InvalidArgument("the request is not a JSON object")
+    return request
+
+
+def _reply(value: Any) -> Reply:
+    import json
+
+    return {"reply": json.dumps(value)}

@@ -1,0 +1,232 @@
+"""``virtupd``: the options, the start, the signals, the end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from virtup.errors import InvalidArgument, VirtError
+
+if TYPE_CHECKING:
+    from virtup.daemon.config import Config
+    from virtup.daemon.server import Server
+    from virtup.host.layout import Layout
+
+log = logging.getLogger("virtupd")
+
+_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the daemon; exits 0 after SIGTERM or an idle time-out, 1 when it cannot start."""
+    options = _parser().parse_args(argv)
+    ready = _Ready(options.ready_fd)
+    try:
+        layout, config = _prepare(options)
+        _log_to(options.log_file, _level(options, config))
+        lock = _lock(layout)
+    except (VirtError, OSError) as exc:
+        _refuse(ready, exc)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(options, layout, config, ready))
+    except (VirtError, OSError) as exc:
+        _refuse(ready, exc)
+    finally:
+        lock.release()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="virtupd", description="Runs QEMU guests and serves them to libvirt's clients."
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--system", dest="kind", action="store_const", const="system",
+                      help="serve the host's guests (the default for root)")  # fmt: skip
+    kind.add_argument("--session", dest="kind", action="store_const", const="session",
+                      help="serve this user's guests (the default for others)")  # fmt: skip
+    parser.add_argument("--root", metavar="DIR", help="keep everything under DIR")
+    parser.add_argument("--layout", choices=("virtup", "libvirt"), default="virtup",
+                        help="whose directories and sockets to use")  # fmt: skip
+    parser.add_argument("--socket-dir", metavar="DIR", help="make the sockets in DIR")
+    parser.add_argument("--timeout", metavar="S", type=_seconds, default=0.0,
+                        help="end after S seconds without client and running guest")  # fmt: skip
+    parser.add_argument("--config", metavar="FILE", help="read this configuration file")
+    parser.add_argument("--ready-fd", metavar="N", type=int, default=-1,
+                        help="write 'ready' or 'error: ...' to this descriptor")  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="log at level debug")
+    parser.add_argument("--log-file", metavar="F", help="log to F, not to standard error")
+    parser.add_argument("--version", action="version", version=f"virtupd {_version()}")
+    return parser
+
+
+def _version() -> str:
+    from virtup import __version__
+
+    return __version__
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 10**9:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return value
+
+
+def _prepare(options: argparse.Namespace) -> tuple[Layout, Config]:
+    from virtup.daemon.config import read
+    from virtup.host.layout import find
+    from virtup.wire.sockets import default_kind
+
+    uid = os.geteuid()
+    kind = options.kind or default_kind(uid)
+    if kind == "system" and uid != 0 and options.root is None:
+        raise InvalidArgument(
+            "a system daemon needs root; 'virtupd --session' serves your own guests, and --root "
+            "DIR keeps everything under a directory of yours"
+        )
+    layout = find(
+        kind,
+        name=options.layout,
+        root=options.root,
+        socket_dir=options.socket_dir,
+        env=os.environ,
+        uid=uid,
+    )
+    path = options.config or layout.config_file
+    return layout, read(path, required=options.config is not None)
+
+
+def _lock(layout: Layout) -> Any:
+    """The lock of the daemon's directories, which are made first."""
+    from virtup.host import lock
+
+    os.makedirs(os.path.dirname(layout.lock_file), mode=0o711, exist_ok=True)
+    return lock.acquire(layout.lock_file)
+
+
+def _level(options: argparse.Namespace, config: Config) -> int:
+    return logging.DEBUG if options.verbose else getattr(logging, config.log_level.upper())
+
+
+def _log_to(path: str | None, level: int) -> None:
+    """Log to the file at *path*, made readable for its owner alone, or to standard error."""
+    handler: logging.Handler = logging.StreamHandler()
+    if path is not None:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S"))
+    root = logging.getLogger()
+    for old in tuple(root.handlers):
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(options: argparse.Namespace, layout: Layout, config: Config, ready: _Ready) -> None:
+    from virtup.daemon import server as servers
+    from virtup.daemon import systemd
+    from virtup.drivers.hypervisor import Hypervisor
+    from virtup.host.clock import SystemClock
+
+    hypervisor = Hypervisor(layout, config.guests, SystemClock())
+    await hypervisor.open()
+    try:
+        server = servers.Server(hypervisor, config, idle_s=options.timeout)
+        _on_signals(server, options)
+        inherited = systemd.inherited(os.environ)
+        if inherited:
+            await server.listen([(end, _is_readonly(end)) for end in inherited])
+        else:
+            ends = servers.bind(layout, config.unix_sock_group)
+            for end, _ in ends:
+                server.own(end.getsockname())
+            await server.listen(ends)
+        log.info("serving %s as process %d", layout.socket, os.getpid())
+        ready.say("ready")
+        systemd.notify(os.environ, "READY=1")
+        await server.serve()
+        systemd.notify(os.environ, "STOPPING=1")
+    finally:
+        await hypervisor.close()
+    log.info("ended; running guests run on")
+
+
+def _is_readonly(end: socket.socket) -> bool:
+    return str(end.getsockname()).endswith("-ro")
+
+
+def _on_signals(server: Server, options: argparse.Namespace) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server.loop.add_signal_handler(number, server.stop)
+    server.loop.add_signal_handler(signal.SIGHUP, _reload, server, options)
+
+
+def _reload(server: Server, options: argparse.Namespace) -> None:
+    """Read the configuration anew and reopen the log; a bad file changes nothing."""
+    try:
+        _, config = _prepare(options)
+        _log_to(options.log_file, _level(options, config))
+    except (VirtError, OSError) as exc:
+        log.error("configuration not reloaded: %s", exc)
+        return
+    if config.guests != server.config.guests:
+        log.warning("settings of guests and QEMU take effect when virtupd starts anew")
+    server.config = config
+    log.info("configuration reloaded")
+
+
+class _Ready:
+    """The descriptor on which whoever started the daemon waits for one word."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def say(self, word: str) -> None:
+        """Say it, once; nobody listening is no matter."""
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        try:
+            os.write(fd, f"{word}\n".encode(errors="backslashreplace"))
+        except OSError as exc:
+            log.debug("nobody waits on the ready descriptor: %s", exc)
+        finally:
+            os.close(fd)
+
+
+def _refuse(ready: _Ready, exc: VirtError | OSError) -> None:
+    """Say why the daemon cannot be, and exit."""
+    text = exc.message if isinstance(exc, VirtError) else _os_error(exc)
+    ready.say(f"error: {text}")
+    sys.stderr.write(f"virtupd: {text}\n")
+    sys.exit(1)
+
+
+def _os_error(exc: OSError) -> str:
+    place = f"'{exc.filename}': " if exc.filename else ""
+    return f"{place}{exc.strerror or exc}"
+
+
+if __name__ == "__main__":
+    main()
