@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -201,6 +202,7 @@ def discard(place: Path) -> None:
     shutil.rmtree(place)
 
 
+@cache
 def guest_dir() -> Path:
     """Return the folder of the tiny guest, made first if it is not there yet."""
     done = subprocess.run(
