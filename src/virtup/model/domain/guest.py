@@ -110,6 +110,11 @@ class Domain(Element):
         """How many virtual CPUs there are at most."""
         return (self.vcpu.count if self.vcpu else None) or 1
 
+    @property
+    def vcpus_current(self) -> int:
+        """How many virtual CPUs the guest has at its start."""
+        return (self.vcpu.current if self.vcpu else None) or self.vcpus
+
 
 def name_problems(name: str) -> Iterator[str]:
     """Why *name* cannot be a guest's name."""

@@ -1,0 +1,1 @@
+"""The devices' options, a file each: twins of `virtup.model.domain.devices`."""
