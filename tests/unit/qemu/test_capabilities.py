@@ -134,15 +134,13 @@ def test_any_other_question_may_be_answered_by_an_error(question: Question) -> N
     from_answers(said)
 
 
-@pytest.mark.parametrize("value", [None, 7, "text", [1], {}, [{}], [None]])
+@pytest.mark.parametrize("value", [None, 7, "text", [1], {"a": 1}, [{}], [None]])
 @pytest.mark.parametrize("question", sorted(probes.REQUIRED))
 def test_answers_of_another_form_are_one_clear_error(question: Question, value: object) -> None:
     said = answers()
     said[question] = {"return": value}
-    try:
+    with pytest.raises(UnusableQemu, match="QEMU's answers have not the form"):
         from_answers(said)
-    except UnusableQemu as error:
-        assert "QEMU's answer" in error.message
 
 
 def test_cpu_models_without_an_answer_are_refused(caps: Capabilities) -> None:
@@ -224,7 +222,7 @@ def test_the_second_part_is_without_kvm() -> None:
     part = {probes.CPUS: {"return": [{"name": "486", "unavailable-features": []}]}}
     caps = parse_replies(recording(answers(), part))
     assert [m.name for m in caps.cpu_models("qemu")] == ["486"]
-    assert [m.name for m in caps.cpu_models("kvm")][0] == "EPYC"
+    assert next(m.name for m in caps.cpu_models("kvm")) == "EPYC"
 
 
 @pytest.mark.parametrize(
