@@ -1,6 +1,6 @@
 # The two commands of the project: make demo, make test. Both set up what they need first.
 
-.PHONY: demo test lint bench guest setup transcript clean
+.PHONY: demo test lint bench guest readme clean
 
 demo:    ## start a guest, break it, be told why, mend it
 	@tools/setup demo
@@ -21,9 +21,10 @@ bench:   ## create and refuse, beside bare QEMU and stock libvirt
 guest:   ## only the tiny guest; prints where it is
 	@tools/make_guest.py
 
-transcript:  ## run the demo and put what it printed into the README
-	@tools/setup demo
-	.venv/bin/python tools/transcript.py
+readme:  ## run the demo and the bench and put what they printed into the README
+	@tools/setup test
+	.venv/bin/python tools/readme.py demo
+	.venv/bin/python tools/readme.py figures
 
 clean:   ## what the above left in this folder (the guest's cache is elsewhere)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

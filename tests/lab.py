@@ -252,3 +252,68 @@ def domain_xml(
   </devices>
 </domain>
 """
+
+
+USER = 65534
+"""The unprivileged user of :func:`run_as_user`: nobody."""
+
+AS_USER = """
+set -e
+for number in 1 2; do
+    eval place=\\$PLACE$number
+    mkdir -p "$KEEP/$number"
+    mount --bind "$place" "$KEEP/$number"
+done
+for number in 1 2; do
+    eval place=\\$PLACE$number
+    shut= path=
+    IFS=/
+    for part in ${place#/}; do
+        path=$path/$part
+        case $(stat -c %A "$path" 2>/dev/null) in *x | *t) ;; *) shut=$path; break ;; esac
+    done
+    unset IFS
+    [ -n "$shut" ] || continue
+    [ ! -e "$shut" ] || mount -t tmpfs -o mode=755 tmpfs "$shut"
+    mkdir -p "$place"
+    mount --bind "$KEEP/$number" "$place"
+done
+cd "$PLACE1"
+exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
+"""
+
+
+def run_as_user(
+    command: Sequence[str | Path], home: Path, *, guest: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run *command* as an unprivileged user with *home*; as oneself if that is not root.
+
+    Root goes through a mount namespace in which that user can reach the project and its Python,
+    wherever they are. With *guest* the guest's files are copied into the user's cache.
+    """
+    cache = home / ".cache" / "virtup" / "demo"
+    if guest:
+        shutil.copytree(guest_dir(), cache)
+    wanted = {**environment(), "HOME": str(home), "VIRTUP_GUEST": str(cache)}
+    wanted.pop("XDG_RUNTIME_DIR", None)
+    if not IS_ROOT:
+        return subprocess.run(command, env=wanted, capture_output=True, text=True, check=False)
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, USER, USER)
+    keep = scratch()
+    try:
+        return subprocess.run(
+            ["unshare", "-m", "--propagation", "private", "sh", "-c", AS_USER, "sh", *command],
+            env={
+                **wanted,
+                "PLACE1": str(PROJECT),
+                "PLACE2": sys.base_prefix,
+                "KEEP": str(keep),
+                "USER_ID": str(USER),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        discard(keep)

@@ -70,7 +70,9 @@ def interrupted(number: int, _frame: FrameType | None) -> NoReturn:
 
 def show_a_guest(root: Path, guest: Path) -> None:
     """The demo itself."""
-    definition = EXAMPLE if IS_ROOT and has_tap() else personal_example(root, guest)
+    tap = IS_ROOT and has_tap()
+    as_it_is = tap and str(guest) == EXAMPLE_FILES
+    definition = EXAMPLE if as_it_is else personal_example(root, guest, tap=tap)
     kernel = guest / "vmlinuz"
     run("virtup", "create", definition)
     console("vm")
@@ -173,14 +175,16 @@ def has_tap() -> bool:
     return True
 
 
-def personal_example(root: Path, guest: Path) -> str:
-    """Write the example with this user's files and with networking that needs no root."""
+def personal_example(root: Path, guest: Path, *, tap: bool) -> str:
+    """Write the example with this user's files and, without a *tap*, networking that needs no root."""
     text = (PROJECT / EXAMPLE).read_text().replace(EXAMPLE_FILES, str(guest))
-    text = text.replace("<interface type='ethernet'>", "<interface type='user'>")
-    text = text.replace("      <target dev='vmtap0'/>\n", "")
+    if not tap:
+        text = text.replace("<interface type='ethernet'>", "<interface type='user'>")
+        text = text.replace("      <target dev='vmtap0'/>\n", "")
     path = root / "vm.xml"
     path.write_text(text)
-    say(f"{path} is {EXAMPLE} with the files in {guest} and user networking.")
+    network = "a tap" if tap else "user networking"
+    say(f"{path} is {EXAMPLE} with the files in {guest} and {network}.")
     return str(path)
 
 
