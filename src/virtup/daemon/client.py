@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from virtup.daemon.registry import Args, Reply, handler
 from virtup.daemon.streams import ConsoleStream, OpenStream
@@ -78,7 +78,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the accepted connection, or drop it when there are too many."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop has classes of its own
         self._transport = transport
         transport.set_write_buffer_limits(high=_WATERMARK)
         if not self.server.admit(self):
@@ -287,7 +287,12 @@ class Client(asyncio.Protocol):
         self._transport.write(data)
 
     def _tell(self, program: int, name: str, body: dict[str, Any]) -> None:
-        self.send(self.session.message(program, name, body), limit=EVENT_BYTES_MAX)
+        try:
+            data = self.session.message(program, name, body)
+        except RpcError as exc:
+            log.error("client %d: %s not sent: %s", self.id, name, exc.message)
+            return
+        self.send(data, limit=EVENT_BYTES_MAX)
 
     def abandon(self) -> list[asyncio.Task[Reply | OpenStream]]:
         """Cancel the calls under way; the tasks, to wait for."""

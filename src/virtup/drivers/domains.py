@@ -25,8 +25,8 @@ from virtup.errors import (
 )
 from virtup.host.console import Consoles
 from virtup.machine.events import Event, EventBus
-from virtup.machine.life import Machine
 from virtup.machine.launcher import Launcher, Request
+from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain

@@ -61,6 +61,7 @@ class Emulators:
         self._known: dict[str, tuple[Key, Capabilities]] = {}
         self._asking: dict[tuple[str, bool], asyncio.Task[Capabilities]] = {}
         self._writes: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
 
     async def capabilities(self, emulator: str) -> Capabilities:
         """Return what the binary at that absolute path can do; it is probed when it is new.
@@ -132,10 +133,14 @@ class Emulators:
         self._known[emulator] = (key, caps)
         if caps.kvm_enabled or not caps.kvm_present or key.kvm != KvmState.USABLE.value:
             # else KVM should have worked: not to be believed beyond this daemon's life
-            task = asyncio.create_task(asyncio.to_thread(self._save, key, caps))
+            task = asyncio.create_task(self._keep(key, caps))
             self._writes.add(task)
             task.add_done_callback(self._writes.discard)
         return caps
+
+    async def _keep(self, key: Key, caps: Capabilities) -> None:
+        async with self._writing:
+            await asyncio.to_thread(self._save, key, caps)
 
     def _load(self, key: Key) -> Capabilities | None:
         path = self._file(key.emulator.path)
@@ -151,6 +156,8 @@ class Emulators:
             return None
 
     def _save(self, key: Key, caps: Capabilities) -> None:
+        if self._known.get(key.emulator.path) != (key, caps):
+            return  # forgotten, or learnt anew, since
         path = self._file(key.emulator.path)
         text = f"{key.text()}\n{capabilities.dump(caps)}"
         try:

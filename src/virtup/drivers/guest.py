@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid as uuids
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtup.errors import (
     AgentUnresponsive,

@@ -25,7 +25,7 @@ from virtup.host.disk import Disk
 from virtup.host.fingerprint import fingerprint
 from virtup.host.kvm import KvmState
 from virtup.host.layout import Layout
-from virtup.host.logfile import GuestLog, Versions
+from virtup.host.logfile import GuestLog, command_text
 from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
 from virtup.host.process import adopt as adopt_process
@@ -45,7 +45,7 @@ from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.fill import complete
 from virtup.model.evidence import Evidence, Running
-from virtup.qemu.argv import build, to_shell
+from virtup.qemu.argv import build
 from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
 
@@ -126,7 +126,9 @@ class Launcher:
                 domain.os.arch or "x86_64"
             )
             caps = await self._emulators.capabilities(emulator)
-            return complete(domain, caps, uuid=None, mac=random_mac, emulator=emulator)
+            return complete(
+                domain, caps, uuid=str(uuids.uuid4()), mac=random_mac, emulator=emulator
+            )
         except VirtError as error:
             evidence = Evidence(
                 phase="parse" if domain is None else "validate",
@@ -141,7 +143,8 @@ class Launcher:
         """Return the command line for *xml*; nothing is started."""
         domain = with_aliases(await self.complete(xml))
         caps = await self._emulators.capabilities(str(domain.devices.emulator))
-        return to_shell(build(domain, caps, Runtime.example(domain)))
+        line = build(domain, caps, Runtime.example(domain))
+        return command_text(line.env, line.argv) + "\n"
 
     def running(self) -> tuple[Running, ...]:
         """Return the running guests as the causes need them."""
@@ -208,12 +211,12 @@ class Launcher:
             clock=self._clock,
             id=request.id,
             paused=request.paused,
-            versions=Versions(
-                virtup=__version__,
-                qemu=f"{attempt.qemu_version}{caps.package}",
-                kernel=attempt.kernel,
-                hostname=host_node.hostname(),
-            ),
+            facts={
+                "virtup version": __version__,
+                "qemu version": f"{attempt.qemu_version}{caps.package}",
+                "kernel": attempt.kernel,
+                "hostname": host_node.hostname(),
+            },
             reserved_ports=self._ports,
         )
 

@@ -437,6 +437,7 @@ class Machine:
                 await asyncio.gather(task, return_exceptions=True)
         if self.monitor is not None:
             await self.monitor.close()
+        self.log.leave()
 
 
 async def resync(machine: Machine) -> None:

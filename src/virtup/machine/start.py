@@ -7,20 +7,19 @@ failure raises `StepFailed` after everything was undone in the reverse order.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtup.errors import VirtError
 from virtup.host import layout as layouts
-from virtup.host import link, ports, tap
+from virtup.host import link, output, ports, tap
 from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
-from virtup.host.logfile import GuestLog, Versions
+from virtup.host.logfile import GuestLog
 from virtup.host.ownership import Ledger
 from virtup.host.process import Exit, Process, SpawnError, spawn
 from virtup.machine import files
@@ -57,13 +56,15 @@ class Launch:
     clock: Clock
     id: int
     paused: bool
-    versions: Versions
+    facts: Mapping[str, str]
     reserved_ports: set[int]
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
-    fds: dict[str, int] = field(default_factory=dict)
+    char_fds: dict[str, int] = field(default_factory=dict)
+    outputs: list[int] = field(default_factory=list)
+    monitor_fd: int = -1
     close_after_exec: list[socket.socket] = field(default_factory=list)
     monitor_path: str = ""
     agent_path: str = ""
@@ -79,6 +80,11 @@ class Launch:
     def short_name(self) -> str:
         """The id and the head of the name, as libvirt names per-guest directories."""
         return f"{self.id}-{self.domain.name[:20]}"
+
+    def close_outputs(self) -> None:
+        """Close our ends of the files that QEMU writes to."""
+        while self.outputs:
+            output.close(self.outputs.pop())
 
     def evidence(self, phase: str, **more: Any) -> Evidence:
         """Return what is known about this start, for a failure in *phase*."""
@@ -145,6 +151,7 @@ async def _prepare(launch: Launch) -> None:
     _make_directories(launch)
     _listen_monitor(launch)
     _listen_channels(launch)
+    _open_outputs(launch)
     _choose_ports(launch)
     _open_taps(launch)
     await _hand_over_files(launch)
@@ -179,7 +186,7 @@ def _listen_monitor(launch: Launch) -> None:
     server = link.listen(launch.monitor_path, mode=0o600, backlog=1)
     launch.close_after_exec.append(server)
     launch.undo.callback(server.close)
-    launch.fds["monitor"] = server.fileno()
+    launch.monitor_fd = server.fileno()
     client = link.connect(launch.monitor_path)
     launch.undo.callback(client.close)
     launch.monitor_socket = client
@@ -196,10 +203,20 @@ def _listen_channels(launch: Launch) -> None:
         launch.close_after_exec.append(server)
         launch.undo.callback(link.remove, path)
         launch.undo.callback(server.close)
-        launch.fds[str(device.alias)] = server.fileno()
+        launch.char_fds[str(device.alias)] = server.fileno()
         launch.domain = files.with_socket(launch.domain, device.alias, path)
         if agent is not None and device.alias == agent.alias:
             launch.agent_path = path
+
+
+def _open_outputs(launch: Launch) -> None:
+    for device in files.characters(launch.domain):
+        source = files.first_source(device)
+        if device.type == "file" and source.path and str(device.alias) not in launch.char_fds:
+            fd = output.open_output(source.path, append=source.append is not False)
+            launch.char_fds[str(device.alias)] = fd
+            launch.outputs.append(fd)
+            launch.undo.callback(launch.close_outputs)
 
 
 def _choose_ports(launch: Launch) -> None:
@@ -221,10 +238,9 @@ def _choose_ports(launch: Launch) -> None:
 def _open_taps(launch: Launch) -> None:
     for nic in files.taps(launch.domain):
         wanted = nic.target.dev if nic.target is not None else None
-        made = tap.open_tap(wanted, mac=nic.mac, bridge=nic.source_bridge)
+        made = tap.open_tap(wanted, mac=str(nic.mac), bridge=nic.source_bridge)
         launch.undo.callback(made.close)
         launch.taps[str(nic.alias)] = made
-        launch.fds[str(nic.alias)] = made.fd
         launch.domain = files.with_tap(launch.domain, nic.alias, made.name)
 
 
@@ -251,12 +267,12 @@ async def _exec(launch: Launch) -> None:
     assert log is not None
     run = _runtime(launch)
     launch.command = build(launch.domain, launch.caps, run)
-    log.starting_up(launch.command.env, launch.command.argv, launch.versions)
+    log.starting_up(launch.command.env, launch.command.argv, launch.facts)
     try:
         launch.process = spawn(
             launch.command.argv,
             dict(launch.command.env),
-            pass_fds=launch.fds.values(),
+            pass_fds=[launch.monitor_fd, *launch.char_fds.values(), *_tap_fds(launch).values()],
             stdout=log.write_fd,
             account=launch.account,
         )
@@ -270,6 +286,23 @@ async def _exec(launch: Launch) -> None:
         server.close()
     for made in launch.taps.values():
         made.close_fd()
+    launch.close_outputs()
+
+
+def _runtime(launch: Launch) -> Runtime:
+    return Runtime(
+        lib_dir=launch.lib_dir,
+        channel_dir=launch.channel_dir,
+        monitor_fd=launch.monitor_fd,
+        tap_fds=_tap_fds(launch),
+        char_fds=launch.char_fds,
+        vnc_listen=launch.settings.vnc_listen,
+        sandbox=launch.settings.sandbox,
+    )
+
+
+def _tap_fds(launch: Launch) -> dict[str, int]:
+    return {alias: made.fd for alias, made in launch.taps.items()}
 
 
 async def _kill(process: Process) -> None:
