@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from virtup.daemon.bodies import domain_body
 from virtup.errors import InternalError, InvalidArgument
 from virtup.machine.events import Event
 from virtup.wire.tables import QEMU, REMOTE, procedure, type_line
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[int, str, dict[str, Any]], None]
 
@@ -133,6 +136,9 @@ class Subscriptions:
         if name == "IO_ERROR" and "reason" in args:
             self._deliver_domain(event, "IO_ERROR_REASON")
             args = {key: value for key, value in args.items() if key != "reason"}
+        if name not in EVENT_NAMES:
+            log.error("an event that libvirt has not: '%s'", event.kind)
+            return
         number = EVENT_NAMES.index(name)
         for callback, wish in tuple(self._wishes.items()):
             if wish.kind == number and wish.uuid in (None, event.domain.uuid):

@@ -1,0 +1,274 @@
+"""A hypervisor without QEMU: guests are entries in a list, their consoles are socket pairs.
+
+It keeps the boundary that handlers are written against, and records what was asked of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import uuid as uuids
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from virtup.errors import DomainNotFound, OperationInvalid, XmlInvalid
+from virtup.machine.events import DomainRef, Event, EventBus
+
+INFO = {
+    "model": "x86_64",
+    "memory": 4679896,
+    "cpus": 2,
+    "mhz": 2596,
+    "nodes": 1,
+    "sockets": 1,
+    "cores": 2,
+    "threads": 1,
+}
+
+
+class FakeConsole:
+    """One end of a socket pair; ``far`` is the guest's end."""
+
+    def __init__(self) -> None:
+        near, self.far = socket.socketpair()
+        near.setblocking(False)
+        self.far.settimeout(10)
+        self.fd = near.detach()
+        self.on_taken: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def take(self) -> None:
+        """What a second client does with --force."""
+        if self.on_taken is not None:
+            self.on_taken()
+        self.close()
+
+
+class FakeGuest:
+    """A guest that starts and stops at once; ``gate`` holds ``start`` back until it is set."""
+
+    def __init__(self, owner: FakeDomains, name: str) -> None:
+        self.owner = owner
+        self.name = name
+        self.uuid = uuids.uuid5(uuids.NAMESPACE_DNS, name).bytes
+        self.id = -1
+        self.persistent = True
+        self.autostart = False
+        self.updated = False
+        self.has_managed_save = False
+        self.paused = False
+        self.autodestroy: int | None = None
+        self.definition = SimpleNamespace(vcpus=4)
+        self.machine: SimpleNamespace | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.consoles: list[FakeConsole] = []
+        self.asked: list[tuple[Any, ...]] = []
+
+    @property
+    def active(self) -> bool:
+        return self.id >= 0
+
+    @property
+    def ref(self) -> DomainRef:
+        return DomainRef(self.name, self.uuid, self.id)
+
+    def state(self) -> tuple[int, int]:
+        if not self.active:
+            return 5, 0
+        return (3, 1) if self.paused else (1, 1)
+
+    def info(self) -> dict[str, int]:
+        return {
+            "state": self.state()[0],
+            "maxMem": 65536,
+            "memory": 65536,
+            "nrVirtCpu": 2,
+            "cpuTime": 0,
+        }
+
+    def os_type(self) -> str:
+        return "hvm"
+
+    def xml(self, flags: int) -> str:
+        self.asked.append(("xml", flags))
+        return f"<domain type='qemu'><name>{self.name}</name></domain>"
+
+    def messages(self, _flags: int) -> list[str]:
+        return ["tainted: custom-monitor"]
+
+    async def start(self, flags: int, client_id: int | None) -> None:
+        await self.gate.wait()
+        if self.active:
+            raise OperationInvalid("domain is already running")
+        self.owner.last_id += 1
+        self.id = self.owner.last_id
+        self.machine = SimpleNamespace(live=self.definition)
+        self.autodestroy = client_id if flags & 2 else None
+        self.tell("lifecycle", event=2, detail=0)
+
+    async def destroy(self, flags: int) -> None:
+        self.running()
+        self.id, self.machine = -1, None
+        self.tell("lifecycle", event=5, detail=1)
+        if not self.persistent:
+            del self.owner.guests[self.name]
+
+    async def shutdown(self, flags: int) -> None:
+        self.asked.append(("shutdown", flags))
+        await self.destroy(0)
+
+    async def reboot(self, flags: int) -> None:
+        self.asked.append(("reboot", flags))
+        self.running()
+        self.tell("reboot")
+
+    async def reset(self, flags: int) -> None:
+        self.asked.append(("reset", flags))
+        self.running()
+
+    async def suspend(self) -> None:
+        self.running()
+        self.paused = True
+        self.tell("lifecycle", event=3, detail=0)
+
+    async def resume(self) -> None:
+        self.running()
+        self.paused = False
+        self.tell("lifecycle", event=4, detail=0)
+
+    async def undefine(self, flags: int) -> None:
+        self.persistent = False
+        if not self.active:
+            del self.owner.guests[self.name]
+
+    async def set_autostart(self, autostart: bool) -> None:
+        self.autostart = autostart
+
+    async def open_console(self, device: str | None, flags: int) -> FakeConsole:
+        self.running()
+        self.asked.append(("console", device, flags))
+        console = FakeConsole()
+        self.consoles.append(console)
+        return console
+
+    async def monitor_command(self, command: str, flags: int) -> str:
+        if command == "hang":
+            await asyncio.Event().wait()
+        if command == "bug":
+            raise ZeroDivisionError("by nought")
+        if command.startswith("big "):
+            return "x" * int(command[4:])
+        return f"{flags}:{command}"
+
+    async def agent_command(self, command: str, timeout: int, flags: int) -> str | None:
+        return None if command == "silent" else f"{timeout}:{command}"
+
+    def running(self) -> None:
+        if not self.active:
+            raise OperationInvalid("domain is not running")
+
+    def tell(self, kind: str, **args: Any) -> None:
+        self.owner.events.emit(Event(kind, self.ref, args))
+
+
+class FakeDomains:
+    """The registry; a document needs no more than a name to be a guest."""
+
+    def __init__(self, events: EventBus) -> None:
+        self.events = events
+        self.guests: dict[str, FakeGuest] = {}
+        self.last_id = 0
+
+    def add(self, name: str) -> FakeGuest:
+        guest = self.guests[name] = FakeGuest(self, name)
+        return guest
+
+    def all(self) -> list[FakeGuest]:
+        return list(self.guests.values())
+
+    def by_name(self, name: str) -> FakeGuest:
+        return self._find(lambda g: g.name == name, f"no domain with matching name '{name}'")
+
+    def by_uuid(self, uuid: bytes) -> FakeGuest:
+        text = uuids.UUID(bytes=uuid)
+        return self._find(lambda g: g.uuid == uuid, f"no domain with matching uuid '{text}'")
+
+    def by_id(self, number: int) -> FakeGuest:
+        return self._find(lambda g: g.id == number >= 0, f"no domain with matching id {number}")
+
+    def resolve(self, handle: dict[str, Any]) -> FakeGuest:
+        return self.by_uuid(handle["uuid"])
+
+    def _find(self, wanted: Callable[[FakeGuest], bool], text: str) -> FakeGuest:
+        for guest in self.guests.values():
+            if wanted(guest):
+                return guest
+        raise DomainNotFound(text)
+
+    async def define(self, xml: str, flags: int) -> FakeGuest:
+        name = re.search(r"<name>(.*?)</name>", xml)
+        if name is None:
+            raise XmlInvalid("<xml>:1:1: a domain without a name")
+        return self.guests.get(name[1]) or self.add(name[1])
+
+    async def create(self, xml: str, flags: int, client_id: int | None) -> FakeGuest:
+        guest = await self.define(xml, 0)
+        guest.persistent = False
+        await guest.start(flags, client_id)
+        return guest
+
+    async def xml_to_native(self, form: str, xml: str) -> str:
+        return f"{form}: qemu-system-x86_64"
+
+
+class FakeNode:
+    """A host of two processors."""
+
+    async def hostname(self) -> str:
+        return "vm.example"
+
+    def info(self) -> dict[str, Any]:
+        return dict(INFO)
+
+    async def version(self) -> int:
+        return 7002022
+
+    async def capabilities_xml(self) -> str:
+        return "<capabilities/>"
+
+    async def domain_capabilities_xml(self, *asked: Any) -> str:
+        return f"<domainCapabilities><!-- {asked} --></domainCapabilities>"
+
+
+class FakeHypervisor:
+    """What the daemon serves; ``gone`` records the clients it was told of."""
+
+    def __init__(self, kind: str = "system") -> None:
+        self.layout = SimpleNamespace(kind=kind)
+        self.events = EventBus()
+        self.domains = FakeDomains(self.events)
+        self.node = FakeNode()
+        self.gone: list[int] = []
+
+    def active_count(self) -> int:
+        return sum(guest.active for guest in self.domains.all())
+
+    def client_gone(self, client_id: int) -> None:
+        self.gone.append(client_id)
+        for guest in self.domains.all():
+            if guest.active and guest.autodestroy == client_id:
+                guest.id = -1
+
+    def why(self, guest: str) -> dict[str, Any]:
+        return {"guest": self.domains.by_name(guest).name, "findings": []}
+
+    def recorded_attempts(self, guest: str) -> list[dict[str, Any]]:
+        return [{"guest": guest, "verdict": "failed"}]
