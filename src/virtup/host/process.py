@@ -90,6 +90,7 @@ class Process:
         """Wait for the end; any number of tasks of one event loop may wait at once."""
         if self._ended() is not None:
             return await self._settled()
+        assert self._pidfd >= 0, "a process that was closed is not waited for"
         loop = asyncio.get_running_loop()
         if self._watched_by is None:
             loop.add_reader(self._pidfd, self._notice)
