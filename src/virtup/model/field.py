@@ -53,6 +53,7 @@ class At:
     secret: bool = False
     live: Callable[[Any], bool] | None = None
     raw: bool = False
+    bare: bool = False
 
 
 def at(
@@ -64,6 +65,7 @@ def at(
     secret: bool = False,
     live: Callable[[Any], bool] | bool = False,
     raw: bool = False,
+    bare: bool = False,
 ) -> Any:
     """Declare the field that stands at *path*.
 
@@ -71,10 +73,11 @@ def at(
     *required*: the element is refused without it. *last*: written after the fields with a
     lower number (for what a base class adds). *secret*: written only when secrets are asked for.
     *live*: written only for a running guest; a function says for which values that holds.
-    *raw*: the child element is kept as it is, as text.
+    *raw*: the child element is kept as it is, as text. *bare*: the element of this attribute,
+    when it stands there without it, means True.
     """
     only_live = (lambda _: True) if live is True else (live or None)
-    meta = At(path, as_, required, last, secret, only_live, raw)
+    meta = At(path, as_, required, last, secret, only_live, raw, bare)
     return field(default=cast("Any", _EMPTY), metadata={_META: meta})
 
 
@@ -227,6 +230,8 @@ def _place(root: Node, spec: Spec) -> None:
         node = node.step(name)
     if end.startswith("@"):
         node.attrs[end[1:]] = spec
+        if spec.at.bare:
+            node.bare = spec
     elif end == ".":
         node.text = spec
     else:
@@ -325,7 +330,7 @@ def _read(
         tag = shown(str(element.tag))
         raise reader.refused(element, f"<{tag}> cannot hold text, and has '{text.strip()[:60]}'")
     if node.bare is not None:
-        values[node.bare.name] = True
+        values.setdefault(node.bare.name, True)
     seen: set[str] = set()
     for child in element:
         _descend(node, child, reader, values, seen)
@@ -471,7 +476,7 @@ def _write(
             text = escape(node.text.scalar.show(item))
             if node.text.scalar.unit:
                 attrs += f" unit='{node.text.scalar.unit}'"
-    if node.bare is not None and getattr(value, node.bare.name):
+    if node.bare is not None and not node.attrs and getattr(value, node.bare.name):
         always = True
     inner: list[str] = []
     for kid in node.kids.values():

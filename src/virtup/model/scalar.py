@@ -18,7 +18,7 @@ ULONG_MAX = 2**64 - 1
 
 _NUMBER = re.compile(r"[+]?[0-9]+\Z")
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
-_UNITS = {"": 1024, "b": 1, "byte": 1, "bytes": 1} | {
+_UNITS = {"b": 1, "byte": 1, "bytes": 1} | {
     name: scale
     for power, letter in enumerate("kmgtpe", start=1)
     for name, scale in (
@@ -92,10 +92,10 @@ def switch(on: str, off: str) -> Scalar:
     return Scalar(read, lambda value: on if value else off)
 
 
-def scaled(text: str, *, step: int) -> int:
-    """The size in "NUMBER UNIT" in steps of *step* bytes, rounded up. No unit means KiB."""
-    amount, _, unit = text.strip().partition(" ")
-    factor = _UNITS.get(unit.strip().lower())
+def scaled(text: str, *, step: int, unit: str = "KiB") -> int:
+    """The size in "NUMBER UNIT" in steps of *step* bytes, rounded up; *unit* if it names none."""
+    amount, _, given = text.strip().partition(" ")
+    factor = _UNITS.get((given.strip() or unit).lower())
     if factor is None:
         raise ValueError("a size in bytes, KB, KiB, MB, MiB, GB, GiB, TB or TiB")
     size = whole(amount) * factor
@@ -178,7 +178,7 @@ YES_NO = switch("yes", "no")
 ON_OFF = switch("on", "off")
 FLAG = Scalar(lambda _: True, lambda _: "", bare=True)
 KIB = Scalar(lambda text: scaled(text, step=1024), str, unit="KiB")
-BYTES = Scalar(lambda text: scaled(text, step=1), str, unit="bytes")
+BYTES = Scalar(lambda text: scaled(text, step=1, unit="bytes"), str, unit="bytes")
 UUID_TEXT = Scalar(_uuid, str)
 MAC = Scalar(_mac, str)
 CPUSET = Scalar(_cpuset, str)

@@ -59,7 +59,7 @@ def _options(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     yield from machine.machine(dom, caps)
     yield from machine.cpu(dom)
     yield from machine.memory(dom, caps)
-    yield from machine.smp(dom)
+    yield from machine.smp(dom, caps)
     yield plain("-uuid", str(dom.uuid))
     if not dom.devices.graphics:
         yield plain("-display", "none")

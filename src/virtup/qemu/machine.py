@@ -114,7 +114,7 @@ def memory(dom: Domain, caps: Caps) -> Iterator[Option]:
     yield keyed("-overcommit", None, [("mem-lock", locked)])
 
 
-def smp(dom: Domain) -> Iterator[Option]:
+def smp(dom: Domain, caps: Caps) -> Iterator[Option]:
     """``-smp``: the CPUs and how they are arranged."""
     assert dom.vcpu is not None
     total = dom.vcpus
@@ -127,7 +127,7 @@ def smp(dom: Domain) -> Iterator[Option]:
         pairs += [
             ("sockets", topology.sockets),
             ("dies", topology.dies),
-            ("clusters", topology.clusters if (topology.clusters or 1) > 1 else None),
+            ("clusters", topology.clusters if caps.has("option.smp-opts.clusters") else None),
             ("cores", topology.cores),
             ("threads", topology.threads),
         ]

@@ -14,6 +14,7 @@ from virtup.errors import ConfigUnsupported
 from virtup.model.document import Place
 from virtup.model.domain import implicit
 from virtup.model.domain.caps import Caps, MachineType
+from virtup.model.domain.devices.graphics import Graphics, Listen
 from virtup.model.domain.draft import Draft
 from virtup.model.domain.guest import Domain
 from virtup.model.domain.machine import Clock, Cpu, CpuModel, Vcpu
@@ -49,6 +50,7 @@ def complete(
     draft.edit("controller", implicit.default_controller)
     assign_ports(draft)
     assign_pci(draft)
+    implicit.mirror_console(draft)
     draft.edit("controller", implicit.default_controller)
     assign_usb(draft, make=False)
     done = draft.freeze()
@@ -64,9 +66,34 @@ def _device_defaults(draft: Draft, mac: Callable[[], str]) -> None:
     )
     draft.edit("watchdog", lambda one: replace(one, action=one.action or "reset"))
     draft.edit("panic", lambda one: replace(one, model=one.model or "isa"))
+    draft.edit("graphics", _with_listen)
     videos = draft.lists["video"]
+    videos.sort(key=lambda one: not one.primary)
     for position, one in enumerate(videos):
         videos[position] = implicit.default_video(one, primary=position == 0)
+
+
+def _with_listen(one: Graphics) -> Graphics:
+    """A display with its port and its place to listen said in all the forms that libvirt has."""
+    listens = one.listens
+    if not listens:
+        if one.socket:
+            listens = (Listen(type="socket", socket=one.socket),)
+        else:
+            listens = (Listen(type="address", address=one.listen),)
+    first = listens[0]
+    if first.type == "address" and first.address is None and one.listen:
+        first = replace(first, address=one.listen)
+    is_address = first.type == "address"
+    auto = bool(one.autoport) or one.port in (None, 0, -1)
+    return replace(
+        one,
+        listens=(first,),
+        listen=first.address if is_address else None,
+        socket=first.socket if first.type == "socket" else None,
+        port=(-1 if auto else one.port) if is_address else None,
+        autoport=auto if is_address else None,
+    )
 
 
 def _defaults(
@@ -96,7 +123,7 @@ def _defaults(
             current=None if vcpu.current == dom.vcpus else vcpu.current,
         ),
         os=replace(dom.os, arch=arch, machine=machine.name, boot=boot),
-        cpu=_cpu(dom.cpu, machine),
+        cpu=_cpu(dom.cpu, machine, kvm=dom.type == "kvm"),
         clock=replace(clock, offset=clock.offset or "utc"),
         on_poweroff=dom.on_poweroff or "destroy",
         on_reboot=dom.on_reboot or "restart",
@@ -123,9 +150,13 @@ def _has_boot_order(dom: Domain) -> bool:
     return any(one.boot_order for one in devices)
 
 
-def _cpu(cpu: Cpu | None, machine: MachineType) -> Cpu:
+def _cpu(cpu: Cpu | None, machine: MachineType, *, kvm: bool) -> Cpu:
     cpu = cpu or Cpu()
     mode: Any = cpu.mode
+    if cpu.topology is not None:
+        topology = cpu.topology
+        topology = replace(topology, dies=topology.dies or 1, clusters=topology.clusters or 1)
+        cpu = replace(cpu, topology=topology)
     if mode in ("host-passthrough", "maximum"):
         return replace(
             cpu,
@@ -142,12 +173,5 @@ def _cpu(cpu: Cpu | None, machine: MachineType) -> Cpu:
         )
     match = cpu.match or "exact"
     model = replace(cpu.model, fallback=cpu.model.fallback or "allow")
-    topology = cpu.topology
-    return replace(
-        cpu,
-        mode="custom",
-        match=match,
-        check=cpu.check or "partial",
-        model=model,
-        topology=topology,
-    )
+    check = cpu.check or ("partial" if kvm else "none")
+    return replace(cpu, mode="custom", match=match, check=check, model=model)

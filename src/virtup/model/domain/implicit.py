@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from virtup.model.domain.address import DriveAddress
-from virtup.model.domain.devices.character import Character, Console, Serial
+from virtup.model.domain.devices.character import Channel, Character, Console, Serial
 from virtup.model.domain.devices.controller import Controller
 from virtup.model.domain.devices.disk import Disk, DiskDriver
 from virtup.model.domain.devices.input import Input
@@ -40,13 +40,42 @@ def order_lists(draft: Draft) -> None:
     draft.lists["disk"] = disks
     controllers: list[Controller] = []
     for one in draft.lists["controller"]:
-        insert_controller(controllers, one)
+        insert_controller(controllers, with_master(one))
     draft.lists["controller"] = controllers
     for position, one in enumerate(controllers):
         if one.index is None:
-            taken = {other.index for other in controllers if other.type == one.type}
-            index = next(n for n in range(len(controllers) + 1) if n not in taken)
+            index = _companion_index(controllers, position)
+            if index is None:
+                taken = {other.index for other in controllers if other.type == one.type}
+                index = next(n for n in range(len(controllers) + 1) if n not in taken)
             controllers[position] = replace(one, index=index)
+    ordered: list[Controller] = []
+    for one in controllers:
+        insert_controller(ordered, one)
+    draft.lists["controller"] = ordered
+
+
+STARTPORTS = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
+"""The first port of the USB 2 controller that each of its companions serves."""
+
+
+def with_master(one: Controller) -> Controller:
+    """A USB 1 companion of a USB 2 controller, with the ports that it serves."""
+    port = STARTPORTS.get(one.model or "")
+    if port is None or one.master_startport is not None:
+        return one
+    return replace(one, master_startport=port)
+
+
+def _companion_index(controllers: list[Controller], position: int) -> int | None:
+    """The index of the USB 2 controller before *position*, if this is a further part of it."""
+    one = controllers[position]
+    before = controllers[position - 1] if position else None
+    parts = (*STARTPORTS, "ich9-ehci1")
+    if before is None or before.model not in parts or one.model not in parts:
+        return None
+    taken = {other.model for other in controllers if other.index == before.index}
+    return None if one.model in taken else before.index
 
 
 def with_bus(disk: Disk) -> Disk:
@@ -56,7 +85,10 @@ def with_bus(disk: Disk) -> Disk:
     if bus is None:
         bus = "fdc" if disk.device == "floppy" else BUS_OF_PREFIX.get(target.dev[:2], "ide")
     driver = disk.driver or DiskDriver()
-    driver = replace(driver, name=driver.name or "qemu", type=driver.type or "raw")
+    cache = None if driver.cache == "default" else driver.cache
+    driver = replace(driver, name=driver.name or "qemu", type=driver.type or "raw", cache=cache)
+    if disk.device == "cdrom":
+        target = replace(target, removable=None)
     device = disk.device or "disk"
     return replace(
         disk,
@@ -161,7 +193,7 @@ PCI_MODEL_NAMES = {
 def default_video(one: Video, *, primary: bool) -> Video:
     """The type and memory of a graphics card; the first is the primary one."""
     kind = one.type or "cirrus"
-    one = replace(one, type=kind, heads=one.heads or 1, primary=True if primary else one.primary)
+    one = replace(one, type=kind, heads=one.heads or 1, primary=True if primary else None)
     if kind in ("vga", "cirrus", "vmvga", "bochs"):
         one = replace(one, vram_kib=one.vram_kib or 16384)
     if kind == "qxl":
@@ -180,16 +212,42 @@ def default_characters(draft: Draft) -> None:
     """Ports and targets of serial ports, and the console that is another name of the first."""
     for kind in ("serial", "parallel", "console", "channel"):
         draft.edit(kind, _plain_source)
-    _add_console(draft)
-    for kind in ("serial", "parallel", "console"):
-        _number(draft.lists[kind])
+    draft.edit("channel", _own_path)
+    _number(draft.lists["serial"])
     draft.edit("serial", _serial_target)
-    draft.edit(
-        "console", lambda one: replace(one, target_type=one.target_type or "serial")
-    )
+    draft.edit("console", lambda one: replace(one, target_type=one.target_type or "serial"))
+    _add_console(draft)
+    _number(draft.lists["parallel"])
+    consoles = draft.lists["console"]
+    for position, one in enumerate(consoles):
+        consoles[position] = replace(one, port=position if one.port is None else one.port)
+    mirror_console(draft)
+
+
+def mirror_console(draft: Draft) -> None:
+    """Make the first console, where it is a serial port's other name, say the same as that."""
     serials, consoles = draft.lists["serial"], draft.lists["console"]
     if serials and consoles and consoles[0].target_type == "serial":
         consoles[0] = _console_of(serials[0])
+
+
+OWN_CHANNEL = re.compile(
+    r"/(?:var/)?(?:lib|run)/(?:libvirt|virtup)/qemu/channel/(?:target/)?"
+    r"(?:domain-[^/]+/|\d+-[^/]+/|[^/]+\.)"
+)
+
+
+def _own_path(one: Channel) -> Channel:
+    """Without a socket's path that an earlier start made: each start makes its own."""
+    source = one.source[0] if one.source else None
+    if one.type != "unix" or source is None or not source.path or not one.name:
+        return one
+    head = OWN_CHANNEL.match(source.path)
+    if head is None or source.path[head.end() :] not in (one.name, ""):
+        stem = source.path.removesuffix(one.name)
+        if stem == source.path or OWN_CHANNEL.fullmatch(stem) is None:
+            return one
+    return replace(one, source=())
 
 
 def _plain_source(one: Character) -> Character:
@@ -201,9 +259,11 @@ def _plain_source(one: Character) -> Character:
 
 def _add_console(draft: Draft) -> None:
     serials, consoles = draft.lists["serial"], draft.lists["console"]
-    if serials and not consoles:
-        consoles.append(Console(type=serials[0].type))
-    elif consoles and not serials and consoles[0].target_type in (None, "serial"):
+    is_port = bool(serials) and serials[0].target_type != "isa-debug"
+    if is_port and (not consoles or consoles[0].target_type != "serial"):
+        consoles[:] = [replace(one, port=None) for one in consoles]
+        consoles.insert(0, Console(type=serials[0].type, target_type="serial"))
+    elif consoles and not serials and consoles[0].target_type == "serial":
         first = consoles[0]
         serials.append(
             Serial(
@@ -211,7 +271,9 @@ def _add_console(draft: Draft) -> None:
                 source=first.source,
                 protocol=first.protocol,
                 log=first.log,
-                port=first.port,
+                port=first.port or 0,
+                target_type="isa-serial",
+                model="isa-serial",
                 line=first.line,
             )
         )
@@ -225,6 +287,8 @@ def _console_of(serial: Serial) -> Console:
         log=serial.log,
         target_type="serial",
         port=serial.port,
+        address=serial.address,
+        alias=serial.alias,
         line=serial.line,
     )
 

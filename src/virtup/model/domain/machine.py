@@ -55,10 +55,10 @@ class Features(Element):
     pae: bool = at("pae", scalar.FLAG)
     vmport: bool | None = at("vmport/@state", scalar.ON_OFF)
     pmu: bool | None = at("pmu/@state", scalar.ON_OFF)
-    pvspinlock: bool | None = at("pvspinlock/@state", scalar.ON_OFF)
+    pvspinlock: bool | None = at("pvspinlock/@state", scalar.ON_OFF, bare=True)
     ps2: bool | None = at("ps2/@state", scalar.ON_OFF)
-    smm: bool | None = at("smm/@state", scalar.ON_OFF)
-    vmcoreinfo: bool | None = at("vmcoreinfo/@state", scalar.ON_OFF)
+    smm: bool | None = at("smm/@state", scalar.ON_OFF, bare=True)
+    vmcoreinfo: bool | None = at("vmcoreinfo/@state", scalar.ON_OFF, bare=True)
 
     def problems(self) -> Iterator[str]:
         """Features that exclude each other."""

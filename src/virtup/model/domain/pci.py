@@ -59,6 +59,7 @@ class _Pass:
         self.dry = dry
         self.buses = Buses(dry=dry, pcie_bridge=draft.caps.has("device.pcie-pci-bridge"))
         self.addresses: dict[Slot, PciAddress] = {}
+        self.given = 0
 
     def run(self) -> None:
         """All steps, in libvirt's order."""
@@ -89,8 +90,8 @@ class _Pass:
         filler = "pcie-root-port" if self.draft.is_q35 else "pci-bridge"
         for index in range(max(controllers) + 1):
             one = controllers.get(index)
-            hotplug = one is None or one.target is None or one.target.hotplug is not False
-            self.buses.add((one.model if one and one.model else filler), hotplug=hotplug)
+            self.buses.add(one.model if one and one.model else filler)
+        self.given = len(self.buses.all)
 
     def _reserve_given(self) -> None:
         for kind in ("controller", *(name for name in ORDER if name != "controller")):
@@ -186,7 +187,7 @@ class _Pass:
         plug = plug_of(self.draft, slot)
         assert plug is not None
         self._at(
-            self.draft.get(slot), lambda: self.buses.reserve(place, plug & ~Plug.HOTPLUG)
+            self.draft.get(slot), lambda: self.buses.reserve(place, plug & ~Plug.AUTO)
         )
         self.addresses[slot] = place
 
@@ -228,7 +229,7 @@ class _Pass:
         assert plug is not None
         for other in self.draft.slots("controller"):
             sibling: Controller = self.draft.get(other)
-            if other.index >= slot.index or sibling.model not in ICH9:
+            if other == slot or sibling.model not in ICH9:
                 continue
             found = self.addresses.get(other) or sibling.address
             if sibling.index == one.index and isinstance(found, PciAddress):
@@ -240,9 +241,10 @@ class _Pass:
 
     def _add_missing(self) -> None:
         """Keep one place free to plug into, and make controllers of the buses that grew."""
-        if not all(bus.is_full for bus in self.buses.all):
+        grew = len(self.buses.all) > self.given
+        if grew and not all(bus.is_full for bus in self.buses.all):
             endpoint = Plug.PCIE_DEVICE if self.draft.is_q35 else Plug.PCI_DEVICE
-            self._at(self.draft.dom.os, lambda: self.buses.next(endpoint | Plug.HOTPLUG))
+            self._at(self.draft.dom.os, lambda: self.buses.next(endpoint | Plug.AUTO))
         number = 1
         while number < len(self.buses.all):
             model = self.buses.all[number].model
@@ -255,8 +257,8 @@ class _Pass:
 def plug_of(draft: Draft, slot: Slot) -> Plug | None:
     """How the device in *slot* plugs into a PCI bus; None when it is no PCI device."""
     device = draft.get(slot)
-    pci = Plug.PCI_DEVICE | Plug.HOTPLUG
-    pcie = (Plug.PCIE_DEVICE | Plug.HOTPLUG) if draft.is_q35 else pci
+    pci = Plug.PCI_DEVICE | Plug.AUTO
+    pcie = (Plug.PCIE_DEVICE | Plug.AUTO) if draft.is_q35 else pci
     match slot.kind:
         case "controller":
             return _plug_of_controller(device, pci, pcie)
@@ -290,7 +292,7 @@ def plug_of(draft: Draft, slot: Slot) -> Plug | None:
         case "crypto":
             return pcie
         case "iommu":
-            return (pcie | Plug.INTEGRATED) & ~Plug.HOTPLUG if device.model == "virtio" else None
+            return (pcie | Plug.INTEGRATED) & ~Plug.AUTO if device.model == "virtio" else None
         case "panic":
             return pci if device.model == "pvpanic" else None
         case "pstore" | "shmem":

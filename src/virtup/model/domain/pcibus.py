@@ -21,7 +21,8 @@ class Plug(Flag):
     PCIE_BRIDGE = auto()
     EXPANDER = auto()
     PCIE_EXPANDER = auto()
-    HOTPLUG = auto()
+    AUTO = auto()
+    """On a device: no place was asked for. On a bus: it takes such devices."""
     SHARE_SLOT = auto()
     INTEGRATED = auto()
 
@@ -75,8 +76,8 @@ class BusKind:
 
 
 BUSES = {
-    "pci-root": BusKind(Plug.HOTPLUG | Plug.PCI_DEVICE | Plug.PCI_BRIDGE | Plug.EXPANDER, 1, 31),
-    "pci-bridge": BusKind(Plug.HOTPLUG | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
+    "pci-root": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE | Plug.EXPANDER, 1, 31),
+    "pci-bridge": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
     "pci-expander-bus": BusKind(Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 0, 31),
     "pcie-root": BusKind(
         ENDPOINT
@@ -88,13 +89,13 @@ BUSES = {
         31,
     ),
     "dmi-to-pci-bridge": BusKind(Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 0, 31),
-    "pcie-to-pci-bridge": BusKind(Plug.HOTPLUG | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
+    "pcie-to-pci-bridge": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
     "pcie-root-port": BusKind(
-        Plug.HOTPLUG | Plug.PCIE_DEVICE | Plug.PCIE_UPSTREAM | Plug.PCIE_BRIDGE, 0, 0
+        Plug.AUTO | Plug.PCIE_DEVICE | Plug.PCIE_UPSTREAM | Plug.PCIE_BRIDGE, 0, 0
     ),
     "pcie-switch-upstream-port": BusKind(Plug.PCIE_DOWNSTREAM, 0, 31),
     "pcie-switch-downstream-port": BusKind(
-        Plug.HOTPLUG | Plug.PCIE_DEVICE | Plug.PCIE_UPSTREAM | Plug.PCIE_BRIDGE, 0, 0
+        Plug.AUTO | Plug.PCIE_DEVICE | Plug.PCIE_UPSTREAM | Plug.PCIE_BRIDGE, 0, 0
     ),
     "pcie-expander-bus": BusKind(Plug.PCIE_ROOT_PORT | Plug.DMI_BRIDGE, 0, 31),
 }
@@ -132,10 +133,9 @@ class Buses:
         self.dry = dry
         self.pcie_bridge = pcie_bridge
 
-    def add(self, model: str, *, hotplug: bool = True) -> None:
+    def add(self, model: str) -> None:
         """Add the next bus."""
-        takes = BUSES[model].takes
-        self.all.append(Bus(model, takes if hotplug else takes & ~Plug.HOTPLUG))
+        self.all.append(Bus(model, BUSES[model].takes))
 
     def reserve(self, address: PciAddress, plug: Plug, *, given: bool = False) -> None:
         """Take *address*; *given* when the definition names it. Raises Unpluggable."""
@@ -194,14 +194,14 @@ class Buses:
     def _fits(self, bus: Bus, number: int, plug: Plug) -> bool:
         if Plug.INTEGRATED in plug and number:
             return False
-        if Plug.HOTPLUG in plug and Plug.HOTPLUG not in bus.takes:
+        if Plug.AUTO in plug and Plug.AUTO not in bus.takes:
             return False
         return bool(bus.takes & plug & KINDS)
 
     def _check(self, bus: Bus, number: int, plug: Plug, *, given: bool, text: str) -> None:
         takes = bus.takes
         if given:
-            takes |= Plug.HOTPLUG
+            takes |= Plug.AUTO
             if takes & ENDPOINT:
                 takes |= ENDPOINT
         if Plug.INTEGRATED in plug and number:
@@ -212,11 +212,6 @@ class Buses:
             raise Unpluggable(
                 f"the device at PCI address {text} cannot be plugged into the PCI controller with "
                 f"index='{number}', it requires a controller that accepts a {NAMES[plug & KINDS]}"
-            )
-        if Plug.HOTPLUG in plug and Plug.HOTPLUG not in takes:
-            raise Unpluggable(
-                f"the device at PCI address {text} requires hotplug capability, but the PCI "
-                f"controller with index='{number}' doesn't support hotplug"
             )
 
     def _grow(self, number: int, plug: Plug) -> None:

@@ -10,7 +10,9 @@ PORTS = 31
 
 
 def assign_ports(draft: Draft) -> None:
-    """Give every virtio console and channel a port, adding controllers when all are full.
+    """Give every virtio channel a port, adding controllers when all are full.
+
+    A console without an address is left to QEMU, which takes a free port.
 
     Raises XmlRefused for a port that is taken or does not exist. Port 0 is for consoles.
     """
@@ -23,11 +25,10 @@ def assign_ports(draft: Draft) -> None:
             if draft.get(slot).target_type != "virtio":
                 continue
             address = draft.get(slot).address
-            if isinstance(address, VirtioSerialAddress) and (
-                address.port or (address.port == 0 and kind == "console")
-            ):
+            given = isinstance(address, VirtioSerialAddress)
+            if given and (address.port or (address.port == 0 and kind == "console")):
                 _reserve(draft, slot, free)
-            else:
+            elif given or kind == "channel":
                 wanting.append((slot, kind == "console"))
     for slot, is_console in wanting:
         address = draft.get(slot).address

@@ -11,7 +11,7 @@ PORTS = {"piix3-uhci": 2, "piix4-uhci": 2, "ehci": 6, "ich9-ehci1": 6, "vt82c686
 """Ports of each controller model that names no number."""
 
 HUB_PORTS = 8
-KINDS = ("input", "redirdev", "smartcard", "serial", "hub", "sound", "disk", "hostdev")
+KINDS = ("hub", "input", "redirdev", "smartcard", "serial", "sound", "disk", "hostdev")
 
 
 def assign_usb(draft: Draft, *, make: bool) -> None:
@@ -22,7 +22,7 @@ def assign_usb(draft: Draft, *, make: bool) -> None:
     """
     free = _ports(draft)
     wanting: list[Slot] = []
-    devices = [slot for kind in ("hub", *KINDS) for slot in draft.slots(kind) if is_usb(draft, slot)]
+    devices = [slot for kind in KINDS for slot in draft.slots(kind) if is_usb(draft, slot)]
     seen: set[Slot] = set()
     for slot in devices:
         if slot in seen:
@@ -31,7 +31,7 @@ def assign_usb(draft: Draft, *, make: bool) -> None:
         address = draft.get(slot).address
         if isinstance(address, UsbAddress) and address.port not in (None, "0"):
             _reserve(draft, slot, free)
-        elif slot.kind != "hub" or address is None:
+        else:
             wanting.append(slot)
     for slot in sorted(wanting if make else (), key=lambda one: KINDS.index(one.kind)):
         _assign(draft, slot, free)

@@ -98,8 +98,8 @@ class Chardevs:
             ("host", to.host or ""),
             ("port", to.service or ""),
         ]
-        if bind is not None:
-            pairs += [("localaddr", bind.host or ""), ("localport", bind.service or "0")]
+        bind = bind or CharSource()
+        pairs += [("localaddr", bind.host or ""), ("localport", bind.service or "0")]
         return keyed("-chardev", "udp", [*pairs, *log])
 
 

@@ -45,6 +45,9 @@ def options(dom: Domain) -> Iterator[Option]:
 def globals_(dom: Domain) -> Iterator[Option]:
     """Settings of the root bus."""
     for one in dom.devices.controller:
+        hotplug = one.target.hotplug if one.target else None
+        if one.model == "pci-root" and hotplug is not None:
+            yield keyed("-global", None, [("PIIX4_PM.acpi-root-pci-hotplug", hotplug)])
         if one.pcihole64_kib is not None and one.model in ("pci-root", "pcie-root"):
             host = "i440FX-pcihost" if one.model == "pci-root" else "q35-pcihost"
             yield keyed("-global", None, [(f"{host}.pci-hole64-size", f"{one.pcihole64_kib}K")])

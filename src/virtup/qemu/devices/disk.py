@@ -122,10 +122,10 @@ def _is_ended(disk: Disk) -> bool:
     return True
 
 
-def _cache(driver: DiskDriver) -> dict[str, bool] | None:
+def _cache(driver: DiskDriver, *, shared: bool) -> dict[str, bool] | None:
     mode = driver.cache
     if mode in (None, "default"):
-        return None
+        return {"direct": True, "no-flush": False} if shared else None
     return {"direct": mode in ("none", "directsync"), "no-flush": mode == "unsafe"}
 
 
@@ -140,7 +140,7 @@ def _storage_node(disk: Disk, layer: Layer, driver: DiskDriver, run: Runtime) ->
         content["read-only"] = _read_only(disk, layer)
         content["discard"] = driver.discard
         content["detect-zeroes"] = driver.detect_zeroes if layer.top else None
-    content["cache"] = _cache(driver)
+    content["cache"] = _cache(driver, shared=disk.shareable)
     return as_json("-blockdev", content)
 
 
@@ -162,7 +162,7 @@ def _format_node(
         "read-only": _read_only(disk, layer),
         "discard": driver.discard,
         "detect-zeroes": driver.detect_zeroes if layer.top else None,
-        "cache": _cache(driver),
+        "cache": _cache(driver, shared=disk.shareable),
         "driver": FORMAT_DRIVERS.get(layer.format, layer.format),
         "discard-no-unref": driver.discard_no_unref if layer.top else None,
         "cache-size": layer.cache.max_size_bytes if layer.cache else None,
@@ -266,8 +266,10 @@ def _werror(driver: DiskDriver) -> str | None:
 
 
 def _write_cache(disk: Disk, driver: DiskDriver, node: str | None) -> str | None:
-    if driver.cache in (None, "default") or node is None or disk.device not in (None, "disk"):
+    if node is None or disk.device not in (None, "disk"):
         return None
+    if driver.cache in (None, "default"):
+        return "on" if disk.shareable else None
     return on_off(driver.cache in ("none", "writeback", "unsafe"))
 
 
@@ -311,8 +313,6 @@ def _scsi_drive(disk: Disk, dom: Domain, tail: dict[str, Any]) -> Option:
         content["scsi-id"] = address.unit
     else:
         content |= {"channel": address.bus, "scsi-id": address.target, "lun": address.unit}
-    share = tail.pop("share-rw")
-    content["share-rw"] = share
     if name != "scsi-block":
         content["device_id"] = disk.serial or f"drive-{disk.alias}"
     tail = dict(tail)

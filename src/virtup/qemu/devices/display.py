@@ -84,7 +84,7 @@ def _card(one: Video, dom: Domain) -> Option:
             content["vgamem_mb"] = (one.vram_kib or 0) // 1024 or None
         case "bochs":
             name = "bochs-display"
-            content["vgamem"] = f"{one.vram_kib}k"
+            content["vgamem"] = (one.vram_kib or 0) * 1024
         case _:
             name = CARDS[one.type or "cirrus"]
     if one.resolution is not None:

@@ -7,13 +7,16 @@ from typing import Any, Protocol
 from virtup.model.domain.address import CcidAddress, IsaAddress, PciAddress, UsbAddress
 from virtup.model.domain.guest import Domain
 
-PCIE_MODELS = frozenset({"pcie-root"})
+ROOTS = {"pci-root": "pci.0", "pcie-root": "pcie.0"}
+"""The buses that the machine type brings, whose names nobody chooses."""
 
 
 def pci_bus(dom: Domain, index: int) -> str:
     """The name of the bus that PCI controller *index* makes."""
     for one in dom.devices.controller:
         if one.type == "pci" and (one.index or 0) == index:
+            if one.model in ROOTS:
+                return ROOTS[one.model]
             return one.alias or f"pci.{index}"
     return f"pci.{index}"
 

@@ -30,6 +30,7 @@ class Graphics(Element):
     port: int | None = at("@port", scalar.PORT)
     autoport: bool | None = at("@autoport")
     websocket: int | None = at("@websocket", scalar.PORT)
+    socket: str | None = at("@socket")
     listen: str | None = at("@listen", HOST)
     keymap: str | None = at("@keymap", KEYMAP)
     share_policy: Literal["allow-exclusive", "force-shared", "ignore"] | None = at("@sharePolicy")
