@@ -10,6 +10,10 @@ from virtup.machine.diagnose import diagnose
 from virtup.model.evidence import Evidence
 
 
+UNKNOWN = "VU000"
+"""The code of the finding that lays the evidence out because no cause fits."""
+
+
 @dataclass
 class StepFailed(Exception):
     """A step of a start did not hold; ``evidence`` has what the step alone knows.
@@ -28,6 +32,8 @@ async def told(message: str, evidence: Evidence, error: VirtError | None = None)
     When *error* is given its code and origin stay; its findings are those of the diagnosis.
     """
     findings = await diagnose(replace(evidence, error=evidence.error or message))
+    if error is not None and [one.code for one in findings] == [UNKNOWN]:
+        findings = []  # the sentence says all that is known: a page about it would say less
     text = "\n".join([message, *lines(findings)])
     data = tuple(one.to_dict() for one in findings)
     if error is None:

@@ -378,7 +378,9 @@ class Machine:
         if self._why is None:
             self._why = why
         if not self._ended.is_set():
-            self.process.kill(TERM)
+            # a stopped process does not hear SIGTERM
+            deaf = not graceful and self.process.describe().startswith("stopped")
+            self.process.kill(KILL if deaf else TERM)
         try:
             async with asyncio.timeout(self.stop_timeout_s):
                 await self._ended.wait()

@@ -19,7 +19,8 @@ from qemu.qmp.qmp_client import ExecInterruptedError, GreetingError, Negotiation
 
 from virtup.errors import Code, Fault, OperationFailed, OperationTimeout, VirtError
 
-logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+# what it logs is said in errors of ours; a cancelled connect it would log as a crash
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 COMMAND_TIMEOUT_S = 30.0
 """How long a monitor command may take before the caller is told; the guest is left alone."""

@@ -327,17 +327,16 @@ async def _monitor(launch: Launch) -> None:
             launch.monitor = opening.result()
             launch.undo.push_async_callback(launch.monitor.close)
             return
-        if not ending.done():
-            # the monitor fails a moment before the process is seen to end
-            await asyncio.wait({ending}, timeout=EXIT_GRACE_S)
+        # of a QEMU that dies, monitor and process end a moment apart, in either order
+        await asyncio.wait({ending, opening}, timeout=EXIT_GRACE_S)
         if ending.done():
             raise await _exited(launch, ending.result())
         failed = opening.exception()
         assert isinstance(failed, MonitorFailed), failed
         raise await _silent(launch, failed) from failed
     finally:
-        for task in (opening, ending):
-            task.cancel()
+        opening.cancel()
+        ending.cancel()
         await asyncio.gather(opening, ending, return_exceptions=True)
 
 

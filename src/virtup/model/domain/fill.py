@@ -6,6 +6,7 @@ addresses. The result is stable: completing it again changes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from virtup.model.domain.machine import Clock, Cpu, CpuModel, Vcpu
 from virtup.model.domain.pci import assign_pci
 from virtup.model.domain.serialbus import assign_ports
 from virtup.model.domain.usb import assign_usb
+from virtup.model.domain.inactive import as_definition
 from virtup.model.domain.validate import validate
 
 
@@ -39,7 +41,7 @@ def complete(
     without one, *emulator* stands in where none is named. Raises XmlRefused and
     ConfigUnsupported, naming file and line.
     """
-    dom = _defaults(dom, caps, uuid=uuid, host_arch=host_arch, emulator=emulator)
+    dom = _defaults(as_definition(dom), caps, uuid=uuid, host_arch=host_arch, emulator=emulator)
     draft = Draft(dom, caps)
     implicit.order_lists(draft)
     implicit.add_machine_devices(draft)
@@ -73,9 +75,21 @@ def _device_defaults(draft: Draft, mac: Callable[[], str]) -> None:
         videos[position] = implicit.default_video(one, primary=position == 0)
 
 
+OWN_SOCKET = re.compile(r"/(?:var/)?(?:lib|run)/(?:libvirt|virtup)/qemu/domain-[^/]+/")
+
+
+def _without_own_socket(listen: Listen) -> Listen:
+    """A socket that an earlier start made is a display with a port of its own choice."""
+    if listen.type == "socket" and listen.socket and OWN_SOCKET.match(listen.socket):
+        return Listen(type="address", line=listen.line)
+    return listen
+
+
 def _with_listen(one: Graphics) -> Graphics:
     """A display with its port and its place to listen said in all the forms that libvirt has."""
-    listens = one.listens
+    listens = tuple(_without_own_socket(listen) for listen in one.listens)
+    if one.socket and OWN_SOCKET.match(one.socket):
+        one = replace(one, socket=None)
     if not listens:
         if one.socket:
             listens = (Listen(type="socket", socket=one.socket),)
