@@ -101,7 +101,8 @@ def run(*command: str, fails: bool = False) -> None:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=BOUND_S, check=False
     )
-    print(flush=True) if command[0] != "virtup" or fails else None
+    if command[0] != "virtup":
+        print(flush=True)
     if bool(done.returncode) != fails:
         raise Broken(f"'{shlex.join(command)}' ended with {done.returncode}")
 
@@ -149,7 +150,7 @@ def console(name: str) -> None:
         finally:
             process.kill()
             os.close(ours)
-    print("\n", flush=True)
+    print(flush=True)
 
 
 def copy(terminal: int) -> bytes:
@@ -214,11 +215,13 @@ def private_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def kernel_put_back(kernel: Path) -> Iterator[None]:
-    """Give the kernel the mode and owner back that it has now."""
+    """Give the kernel the mode and owner back that it has now, and no access list."""
     before = kernel.stat()
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            os.removexattr(kernel, "system.posix_acl_access")
         kernel.chmod(stat.S_IMODE(before.st_mode))
         os.chown(kernel, before.st_uid, before.st_gid)
 

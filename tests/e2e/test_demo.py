@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import select
 import signal
@@ -37,9 +38,10 @@ def form(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def state(guest: Path) -> list[tuple[str, int, int, int]]:
-    stats = ((name, (guest / name).stat()) for name in ("vmlinuz", "initrd.img", "disk.img"))
-    return [(name, s.st_mode, s.st_uid, s.st_gid) for name, s in stats]
+def state(guest: Path) -> list[tuple[str, int, int, int, list[str]]]:
+    paths = [guest / name for name in ("vmlinuz", "initrd.img", "disk.img")]
+    stats = ((path, path.stat()) for path in paths)
+    return [(p.name, s.st_mode, s.st_uid, s.st_gid, os.listxattr(p)) for p, s in stats]
 
 
 def folders() -> set[Path]:

@@ -50,7 +50,7 @@ def test_setup_without_root_says_the_one_command(scratch: Path) -> None:
     assert done.stderr == (
         "setup: packages are missing, and only root can install them. "
         "Run this as root, then try again:\n"
-        "    apt-get install --no-install-recommends qemu-system-x86 qemu-utils\n"
+        "    apt-get install --no-install-recommends qemu-system-x86 qemu-utils acl\n"
     )
 
 
@@ -60,12 +60,12 @@ def test_setup_elsewhere_names_the_packages(scratch: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "setup: this is not Debian; install what these packages of Debian's hold, "
-        "then run this again: qemu-system-x86 qemu-utils\n"
+        "then run this again: qemu-system-x86 qemu-utils acl\n"
     )
 
 
 def test_setup_twice_does_nothing(scratch: Path) -> None:
-    path = few_programs(scratch / "bin", "qemu-system-x86_64", "qemu-img")
+    path = few_programs(scratch / "bin", "qemu-system-x86_64", "qemu-img", "setfacl")
     done = lab.run_as_user(["/usr/bin/env", f"PATH={path}", SETUP, "demo"], scratch, guest=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
