@@ -65,7 +65,7 @@ class FakeGuest:
         self.has_managed_save = False
         self.paused = False
         self.autodestroy: int | None = None
-        self.definition = SimpleNamespace(vcpus=4)
+        self.definition = SimpleNamespace(vcpus=4, title="Mail", description=None)
         self.machine: SimpleNamespace | None = None
         self.gate = asyncio.Event()
         self.gate.set()

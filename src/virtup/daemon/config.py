@@ -33,12 +33,13 @@ class ConfigError(VirtError):
 class Config:
     """What the daemon itself can be told; ``guests`` is what its guests are run with.
 
-    ``unix_sock_group`` may use the system daemon's socket, if that group exists. A client that
+    ``unix_sock_group`` may use the system daemon's socket, if that group exists; the default is
+    ``virtup``, and ``libvirt`` with libvirt's layout. A client that
     can answer is asked every ``keepalive_interval_s`` whether it lives, and dropped after
     ``keepalive_count`` silences. ``max_client_requests`` calls of one client run at once.
     """
 
-    unix_sock_group: str = "virtup"
+    unix_sock_group: str = ""
     max_clients: int = 5000
     max_client_requests: int = 20
     keepalive_interval_s: float = 5.0

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from virtup.daemon.config import Config
     from virtup.daemon.server import Server
     from virtup.host.layout import Layout
+    from virtup.host.lock import Lock
 
 log = logging.getLogger("virtupd")
 
-_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+_FILES_WANTED = 65536
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the daemon; exits 0 after SIGTERM or an idle time-out, 1 when it cannot start."""
     options = _parser().parse_args(argv)
+    os.umask(0o022)
     ready = _Ready(options.ready_fd)
     try:
         layout, config = _prepare(options)
-        _log_to(options.log_file, _level(options, config))
         lock = _lock(layout)
+        _log(options, layout, config)
     except (VirtError, OSError) as exc:
         _refuse(ready, exc)
     try:
@@ -107,32 +109,40 @@ def _prepare(options: argparse.Namespace) -> tuple[Layout, Config]:
     return layout, read(path, required=options.config is not None)
 
 
-def _lock(layout: Layout) -> Any:
-    """The lock of the daemon's directories, which are made first."""
+def _lock(layout: Layout) -> Lock:
+    """The lock of the daemon's directories; the way to it is made first."""
     from virtup.host import lock
 
-    os.makedirs(os.path.dirname(layout.lock_file), mode=0o711, exist_ok=True)
+    _make_way(os.path.dirname(layout.lock_file), 0o700 if layout.kind == "session" else 0o711)
     return lock.acquire(layout.lock_file)
 
 
-def _level(options: argparse.Namespace, config: Config) -> int:
-    return logging.DEBUG if options.verbose else getattr(logging, config.log_level.upper())
+def _make_way(path: str, mode: int) -> None:
+    """Make the directory *path* and what is missing above it."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.makedirs(directory, mode=mode, exist_ok=True)
 
 
-def _log_to(path: str | None, level: int) -> None:
-    """Log to the file at *path*, made readable for its owner alone, or to standard error."""
-    handler: logging.Handler = logging.StreamHandler()
-    if path is not None:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S"))
-    root = logging.getLogger()
-    for old in tuple(root.handlers):
-        root.removeHandler(old)
-        old.close()
-    root.addHandler(handler)
-    root.setLevel(level)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+def _log_path(options: argparse.Namespace, layout: Layout) -> str | None:
+    """Where to log: as told, else to standard error, else beside the guests' logs."""
+    from virtup.daemon.logs import stderr_is_lost
+
+    if options.log_file is not None or not stderr_is_lost():
+        return None if options.log_file is None else str(options.log_file)
+    directory = os.path.dirname(layout.log_dir)
+    _make_way(directory, 0o700 if layout.kind == "session" else 0o711)
+    return f"{directory}/virtupd.log"
+
+
+def _log(options: argparse.Namespace, layout: Layout, config: Config) -> None:
+    from virtup.daemon.logs import log_to
+
+    level = logging.DEBUG if options.verbose else getattr(logging, config.log_level.upper())
+    log_to(_log_path(options, layout), level)
 
 
 def _loop_factory() -> Any:
@@ -143,12 +153,23 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
+def _raise_file_limit() -> None:
+    """Allow as many open files as the host lets us: a guest takes several."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _run(options: argparse.Namespace, layout: Layout, config: Config, ready: _Ready) -> None:
     from virtup.daemon import server as servers
     from virtup.daemon import systemd
     from virtup.drivers.hypervisor import Hypervisor
     from virtup.host.clock import SystemClock
 
+    _raise_file_limit()
     hypervisor = Hypervisor(layout, config.guests, SystemClock())
     await hypervisor.open()
     try:
@@ -158,7 +179,7 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
         if inherited:
             await server.listen([(end, _is_readonly(end)) for end in inherited])
         else:
-            ends = servers.bind(layout, config.unix_sock_group)
+            ends = servers.bind(layout, config.unix_sock_group or layout.name)
             for end, _ in ends:
                 server.own(end.getsockname())
             await server.listen(ends)
@@ -185,8 +206,8 @@ def _on_signals(server: Server, options: argparse.Namespace) -> None:
 def _reload(server: Server, options: argparse.Namespace) -> None:
     """Read the configuration anew and reopen the log; a bad file changes nothing."""
     try:
-        _, config = _prepare(options)
-        _log_to(options.log_file, _level(options, config))
+        layout, config = _prepare(options)
+        _log(options, layout, config)
     except (VirtError, OSError) as exc:
         log.error("configuration not reloaded: %s", exc)
         return

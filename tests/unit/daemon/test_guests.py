@@ -139,6 +139,25 @@ async def test_vcpus_are_told_live_configured_and_at_most(lab, flags, active, an
 
 
 @pytest.mark.parametrize(
+    ("kind", "flags", "answer"),
+    [
+        (1, 0, {"metadata": "Mail"}),
+        (1, 2, {"metadata": "Mail"}),
+        (0, 0, Code.NO_DOMAIN_METADATA),
+        (2, 0, Code.OPERATION_UNSUPPORTED),
+        (1, 1, Code.OPERATION_INVALID),
+        (1, 4, Code.INVALID_ARG),
+    ],
+)
+async def test_title_and_description(lab, kind, flags, answer):
+    args = {"dom": lab.dom, "type": kind, "uri": None, "flags": flags}
+    if isinstance(answer, Code):
+        assert (await lab.peer.refusal("DOMAIN_GET_METADATA", **args)).code == answer
+    else:
+        assert await lab.peer.call("DOMAIN_GET_METADATA", **args) == answer
+
+
+@pytest.mark.parametrize(
     ("name", "flags"),
     [
         ("DOMAIN_GET_XML_DESC", 16),

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 from virtup.daemon.bodies import domain_body
 from virtup.daemon.registry import Args, Reply, handles
 from virtup.errors import (
+    Code,
+    Fault,
     InvalidArgument,
     OperationDenied,
     OperationInvalid,
     OperationUnsupported,
+    VirtError,
     XmlInvalid,
 )
 
 if TYPE_CHECKING:
     from virtup.daemon.client import Client
     from virtup.drivers.guest import Guest
+    from virtup.model.domain import Domain
 
 XML_SECURE, XML_MIGRATABLE, XML_KNOWN = 1, 8, 15
+METADATA_DESCRIPTION, METADATA_TITLE = 0, 1
 AFFECT_LIVE, AFFECT_CONFIG, VCPU_MAXIMUM, VCPU_GUEST = 1, 2, 4, 8
 _ENCODING = re.compile(r"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']""")
 
@@ -246,6 +251,24 @@ async def get_messages(client: Client, args: Args) -> Reply:
     return {"msgs": guest_of(client, args).messages(args["flags"])}
 
 
+@handles("DOMAIN_GET_METADATA")
+async def get_metadata(client: Client, args: Args) -> Reply:
+    """Tell a guest's title or description."""
+    guest, flags = guest_of(client, args), args["flags"]
+    definition = _chosen_definition(guest, flags)
+    texts = {METADATA_DESCRIPTION: definition.description, METADATA_TITLE: definition.title}
+    if args["type"] not in texts:
+        raise OperationUnsupported("metadata elements are told by the guest's XML alone")
+    text = texts[args["type"]]
+    if text is None:
+        raise VirtError(
+            "metadata not found: Requested metadata element is not present",
+            code=Code.NO_DOMAIN_METADATA,
+            fault=Fault.CALLER,
+        )
+    return {"metadata": text}
+
+
 @handles("DOMAIN_GET_MAX_MEMORY")
 async def get_max_memory(client: Client, args: Args) -> Reply:
     """Tell how much memory a guest may have, in KiB."""
@@ -256,22 +279,18 @@ async def get_max_memory(client: Client, args: Args) -> Reply:
 async def get_vcpus_flags(client: Client, args: Args) -> Reply:
     """Tell how many vCPUs a guest has, or may have."""
     guest, flags = guest_of(client, args), args["flags"]
-    known = AFFECT_LIVE | AFFECT_CONFIG | VCPU_MAXIMUM
     if flags & VCPU_GUEST:
         raise OperationUnsupported("the guest agent is not asked for its vCPUs")
-    if flags & ~known:
-        raise InvalidArgument(f"unsupported flags (0x{flags & ~known:x})")
-    if flags & AFFECT_LIVE and not guest.active:
-        raise OperationInvalid("domain is not running")
-    if flags & AFFECT_CONFIG and not guest.persistent:
-        raise OperationInvalid("transient domains do not have any persistent config")
-    return {"num": _vcpus(guest, flags)}
+    definition = _chosen_definition(guest, flags & ~VCPU_MAXIMUM)
+    if flags & VCPU_MAXIMUM:
+        return {"num": definition.vcpus}
+    return {"num": guest.info()["nrVirtCpu"]}
 
 
 @handles("DOMAIN_GET_MAX_VCPUS")
 async def get_max_vcpus(client: Client, args: Args) -> Reply:
     """Tell how many vCPUs a guest may have."""
-    return {"num": _vcpus(guest_of(client, args), VCPU_MAXIMUM)}
+    return {"num": _chosen_definition(guest_of(client, args), 0).vcpus}
 
 
 @handles("DOMAIN_GET_CONTROL_INFO")
@@ -297,11 +316,16 @@ async def get_security_label_list(client: Client, args: Args) -> Reply:
     return {"labels": [], "ret": 0}
 
 
-def _vcpus(guest: Guest, flags: int) -> int:
-    if not flags & VCPU_MAXIMUM:
-        return guest.info()["nrVirtCpu"]
+def _chosen_definition(guest: Guest, flags: int) -> Domain:
+    """The live or the persistent definition, as ``virDomainModificationImpact`` asks for."""
+    if flags & ~(AFFECT_LIVE | AFFECT_CONFIG):
+        raise InvalidArgument(f"unsupported flags (0x{flags:x})")
+    if flags & AFFECT_LIVE and not guest.active:
+        raise OperationInvalid("domain is not running")
+    if flags & AFFECT_CONFIG and not guest.persistent:
+        raise OperationInvalid("transient domains do not have any persistent config")
     live = guest.machine is not None and not flags & AFFECT_CONFIG
-    return guest.machine.live.vcpus if live and guest.machine else guest.definition.vcpus
+    return guest.machine.live if live and guest.machine is not None else guest.definition
 
 
 def _no_flags(args: Args) -> None:
