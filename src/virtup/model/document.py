@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import cast
 
 from lxml import etree
 
@@ -20,15 +21,6 @@ DEPTH_MAX = 200
 
 _DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE", re.DOTALL)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
-_PARSER = {
-    "resolve_entities": False,
-    "no_network": True,
-    "load_dtd": False,
-    "huge_tree": False,
-    "remove_comments": True,
-    "remove_pis": True,
-    "encoding": "utf-8",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +58,29 @@ def load(xml: str | bytes, source: str) -> etree._Element:
         raise XmlInvalid(f"a document type (DOCTYPE, DTD) is not accepted ({place})")
     text = _DECLARATION.sub(lambda found: "\n" * found[0].count("\n"), text, count=1)
     try:
-        root = etree.fromstring(text.encode(), etree.XMLParser(**_PARSER))  # noqa: S320
+        root = etree.fromstring(text.encode(), _parser())
     except etree.XMLSyntaxError as exc:
         line, column = exc.position
         raise XmlInvalid(f"{_words(exc)} ({Place(source, line, column)})") from exc
     _check_depth(root, source)
     return root
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        encoding="utf-8",
+    )
+
+
+def line_of(element: etree._Element) -> int:
+    """The line in which the start tag of *element* ends; 0 for one that was not read."""
+    return cast("int | None", element.sourceline) or 0
 
 
 def column_of(text: str, line: int, tag: str) -> int:
@@ -116,6 +125,6 @@ def _check_depth(root: etree._Element, source: str) -> None:
     while level:
         depth += 1
         if depth > DEPTH_MAX:
-            place = Place(source, level[0].sourceline or 0)
+            place = Place(source, line_of(level[0]))
             raise XmlInvalid(f"elements are nested deeper than {DEPTH_MAX} ({place})")
         level = [child for element in level for child in element]

@@ -26,14 +26,13 @@ import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from lxml import etree
 
 from virtup.errors import ConfigUnsupported, XmlRefused
 from virtup.model import scalar
-from virtup.model.document import Place, column_of
+from virtup.model.document import Place, column_of, line_of
 from virtup.model.scalar import Scalar
 
 NAMESPACES = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
@@ -166,9 +165,18 @@ def _qualified(name: str) -> str:
     return f"{{{NAMESPACES[prefix]}}}{local}" if colon else name
 
 
-@cache
+_TABLES: dict[type[Element], Table] = {}
+
+
 def table(cls: type[Element]) -> Table:
     """The compiled table of *cls*. Raises TypeError for a declaration that cannot work."""
+    found = _TABLES.get(cls)
+    if found is None:
+        found = _TABLES[cls] = _compiled(cls)
+    return found
+
+
+def _compiled(cls: type[Element]) -> Table:
     hints = typing.get_type_hints(cls)
     specs = [
         _compile(item.name, item.metadata[_META], hints[item.name])
@@ -259,7 +267,7 @@ class Reader:
 
     def place(self, element: etree._Element) -> Place:
         """Where *element* starts."""
-        line = element.sourceline or 0
+        line = line_of(element)
         return Place(self.source, line, column_of(self.text, line, shown(str(element.tag))))
 
     def refused(self, element: etree._Element, sentence: str) -> XmlRefused:
@@ -298,7 +306,7 @@ def parse_element(cls: type[E], element: etree._Element, reader: Reader) -> E:
     for spec in compiled.specs:
         if spec.many and spec.name in values:
             values[spec.name] = tuple(values[spec.name])
-    made = cls(line=element.sourceline or 0, **values)
+    made = cls(line=line_of(element), **values)
     for problem in made.problems():
         raise reader.refused(element, problem)
     return made
@@ -322,13 +330,13 @@ def _read(
             known = [*node.attrs, *(["unit"] if unit else [])]
             tag = shown(str(element.tag))
             raise reader.unknown(element, f"<{tag}> attribute '{shown(str(name))}'", known)
-    text = element.text
+    content = element.text
     if node.text is not None:
-        if (text and text.strip()) or not (node.attrs or node.kids):
-            _store(node.text, _scalar(node.text, element, "", text or "", reader), values)
-    elif text and not text.isspace():
+        if (content and content.strip()) or not (node.attrs or node.kids):
+            _store(node.text, _scalar(node.text, element, "", content or "", reader), values)
+    elif content and not content.isspace():
         tag = shown(str(element.tag))
-        raise reader.refused(element, f"<{tag}> cannot hold text, and has '{text.strip()[:60]}'")
+        raise reader.refused(element, f"<{tag}> cannot hold text, and has '{content.strip()[:60]}'")
     if node.bare is not None:
         values.setdefault(node.bare.name, True)
     seen: set[str] = set()
@@ -348,13 +356,15 @@ def _descend(
         )
     below = node.kids.get(tag)
     if below is None:
-        known = [name for name in map(shown, node.kids)]
+        known = list(map(shown, node.kids))
         where = reader.place(child)
         near = get_close_matches(shown(tag), known, 1, 0.75)
         hint = f"; did you mean <{near[0]}>?" if near else ""
         raise ConfigUnsupported(f"element <{shown(tag)}>{within} is not supported{hint} ({where})")
     if child.tail and not child.tail.isspace():
-        raise reader.refused(child, f"text '{child.tail.strip()[:60]}' stands behind <{shown(tag)}>")
+        raise reader.refused(
+            child, f"text '{child.tail.strip()[:60]}' stands behind <{shown(tag)}>"
+        )
     if tag in seen and not below.many:
         raise reader.refused(child, f"<{shown(tag)}>{within} is given twice")
     seen.add(tag)
@@ -362,7 +372,7 @@ def _descend(
         spec = below.child
         _store(spec, parse_element(_class_of(spec, child, reader), child, reader), values)
     elif below.raw is not None:
-        values[below.raw.name] = raw_text(child)
+        values[below.raw.name] = raw_text(child, reader)
     else:
         _read(below, child, reader, values)
 
@@ -403,11 +413,22 @@ def _store(spec: Spec, value: Any, values: dict[str, Any]) -> None:
         values[spec.name] = value
 
 
-def raw_text(element: etree._Element) -> str:
-    """The children of *element* as XML text, one a line, each whole with its own namespaces."""
+def raw_text(element: etree._Element, reader: Reader) -> str:
+    """The children of *element* as XML text, one a line, each whole with its own namespaces.
+
+    Each has to have a namespace of its own, so that its owner can find it. Raises XmlRefused.
+    """
     lines = []
+    seen: set[str] = set()
     for child in element:
-        copy = etree.fromstring(etree.tostring(child, with_tail=False))  # noqa: S320
+        tag = str(child.tag)
+        uri = tag[1:].partition("}")[0] if tag.startswith("{") else ""
+        if not uri:
+            raise reader.refused(child, f"<{tag}> in <{element.tag}> has no namespace")
+        if uri in seen:
+            raise reader.refused(child, f"<{element.tag}> has two elements of namespace '{uri}'")
+        seen.add(uri)
+        copy = etree.fromstring(etree.tostring(child, with_tail=False))
         etree.cleanup_namespaces(copy)
         lines.append(etree.tostring(copy, encoding="unicode"))
     return "\n".join(lines)
@@ -427,7 +448,7 @@ def format_element(value: Element, tag: str, *, mode: Mode, head: str = "") -> s
     *head* is put as it is behind the tag name of the outermost element.
     """
     out: list[str] = []
-    _write(table(type(value)).root, value, tag, mode, "", out, head=head, always=True)
+    _write(table(type(value)).root, value, tag, mode, out, pad="", head=head, always=True)
     return "\n".join(out) + "\n"
 
 
@@ -439,7 +460,7 @@ def escape(text: str) -> str:
 
 
 def _absent(spec: Spec, value: Any, mode: Mode) -> bool:
-    if value is None or value is False and spec.empty is False:
+    if value is None or (value is False and spec.empty is False):
         return True
     if spec.at.secret and not mode.secure:
         return True
@@ -451,9 +472,9 @@ def _write(
     value: Element,
     tag: str,
     mode: Mode,
-    pad: str,
     out: list[str],
     *,
+    pad: str,
     head: str = "",
     always: bool = False,
 ) -> None:
@@ -498,7 +519,7 @@ def _write_kid(kid: Node, value: Element, mode: Mode, pad: str, out: list[str]) 
         item = getattr(value, spec.name)
         if not _absent(spec, item, mode):
             for one in item if spec.many else (item,):
-                _write(table(type(one)).root, one, tag, mode, pad, out, always=True)
+                _write(table(type(one)).root, one, tag, mode, out, pad=pad, always=True)
     elif kid.raw is not None:
         item = getattr(value, kid.raw.name)
         if item is not None:
@@ -508,7 +529,7 @@ def _write_kid(kid: Node, value: Element, mode: Mode, pad: str, out: list[str]) 
     elif kid.many:
         _write_many(kid, value, mode, pad, out)
     else:
-        _write(kid, value, tag, mode, pad, out)
+        _write(kid, value, tag, mode, out, pad=pad)
 
 
 def _write_many(kid: Node, value: Element, mode: Mode, pad: str, out: list[str]) -> None:

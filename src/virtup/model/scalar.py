@@ -18,7 +18,7 @@ ULONG_MAX = 2**64 - 1
 
 _NUMBER = re.compile(r"[+]?[0-9]+\Z")
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
-_UNITS = {"b": 1, "byte": 1, "bytes": 1} | {
+_UNITS: dict[str, int] = {"b": 1, "byte": 1, "bytes": 1} | {
     name: scale
     for power, letter in enumerate("kmgtpe", start=1)
     for name, scale in (

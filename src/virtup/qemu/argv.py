@@ -1,7 +1,7 @@
 """The command line of a guest: sections in libvirt's order.
 
-    line = build(dom, caps, run)
-    line.argv[0]                # the emulator
+line = build(dom, caps, run)
+line.argv[0]                # the emulator
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def clock(dom: Domain) -> Iterator[Option]:
     one = dom.clock
     assert one is not None
     timers = _timers(dom)
-    base = one.offset or "utc"
+    base: str = one.offset or "utc"
     if base == "absolute":
         base = datetime.fromtimestamp(one.start or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     rtc = timers.get("rtc")

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from virtup.model.document import Place, load
+from virtup.errors import XmlRefused
+from virtup.model.document import Place, line_of, load
 from virtup.model.domain.guest import Devices, Domain
 from virtup.model.field import NAMESPACES, Mode, Reader, format_element, parse_element
-from virtup.errors import XmlRefused
 
 __all__ = ["Devices", "Domain", "format_domain", "parse_domain"]
 
@@ -29,7 +29,7 @@ def parse_domain(xml: str | bytes, *, source: str = "<xml>") -> Domain:
     """
     root = load(xml, source)
     if root.tag != "domain":
-        place = Place(source, root.sourceline or 0)
+        place = Place(source, line_of(root))
         raise XmlRefused(f"the root element is <{root.tag}>, accepted is <domain> ({place})")
     text = xml if isinstance(xml, str) else xml.decode("utf-8-sig")
     return replace(parse_element(Domain, root, Reader(source, text)), source=source)

@@ -8,7 +8,9 @@ from typing import ClassVar
 from virtup.model import scalar
 from virtup.model.field import Element, at
 
-USB_PORT = scalar.pattern(r"(?:[1-9]\d{0,2}|0)(?:\.[1-9]\d{0,2}){0,3}", "up to four numbers joined by '.'")
+USB_PORT = scalar.pattern(
+    r"(?:[1-9]\d{0,2}|0)(?:\.[1-9]\d{0,2}){0,3}", "up to four numbers joined by '.'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

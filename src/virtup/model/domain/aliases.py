@@ -13,8 +13,8 @@ from virtup.model.domain.address import DriveAddress
 from virtup.model.domain.devices.controller import Controller
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.draft import LISTS, Draft
+from virtup.model.domain.drives import disk_index
 from virtup.model.domain.guest import Domain
-from virtup.model.domain.implicit import disk_index
 from virtup.model.domain.usb import assign_usb
 
 STEMS = {

@@ -65,7 +65,7 @@ class Draft:
 
     def freeze(self) -> Domain:
         """The definition with the devices as they are now."""
-        kept = {name: tuple(self.lists[name]) for name in _KNOWN}
+        kept: dict[str, Any] = {name: tuple(self.lists[name]) for name in _KNOWN}
         devices = replace(self.dom.devices, memballoon=self.memballoon, **kept)
         return replace(self.dom, devices=devices)
 

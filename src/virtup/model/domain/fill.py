@@ -6,23 +6,22 @@ addresses. The result is stable: completing it again changes nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from virtup.errors import ConfigUnsupported
 from virtup.model.document import Place
-from virtup.model.domain import implicit
+from virtup.model.domain import consoles, drives, implicit
 from virtup.model.domain.caps import Caps, MachineType
 from virtup.model.domain.devices.graphics import Graphics, Listen
 from virtup.model.domain.draft import Draft
 from virtup.model.domain.guest import Domain
+from virtup.model.domain.inactive import as_definition
 from virtup.model.domain.machine import Clock, Cpu, CpuModel, Vcpu
 from virtup.model.domain.pci import assign_pci
 from virtup.model.domain.serialbus import assign_ports
 from virtup.model.domain.usb import assign_usb
-from virtup.model.domain.inactive import as_definition
 from virtup.model.domain.validate import validate
 
 
@@ -46,13 +45,13 @@ def complete(
     implicit.order_lists(draft)
     implicit.add_machine_devices(draft)
     _device_defaults(draft, mac)
-    implicit.assign_drives(draft)
-    implicit.default_characters(draft)
-    implicit.add_bus_controllers(draft)
+    drives.assign_drives(draft)
+    consoles.default_characters(draft)
+    drives.add_bus_controllers(draft)
     draft.edit("controller", implicit.default_controller)
     assign_ports(draft)
     assign_pci(draft)
-    implicit.mirror_console(draft)
+    consoles.mirror_console(draft)
     draft.edit("controller", implicit.default_controller)
     assign_usb(draft, make=False)
     done = draft.freeze()
@@ -75,21 +74,9 @@ def _device_defaults(draft: Draft, mac: Callable[[], str]) -> None:
         videos[position] = implicit.default_video(one, primary=position == 0)
 
 
-OWN_SOCKET = re.compile(r"/(?:var/)?(?:lib|run)/(?:libvirt|virtup)/qemu/domain-[^/]+/")
-
-
-def _without_own_socket(listen: Listen) -> Listen:
-    """A socket that an earlier start made is a display with a port of its own choice."""
-    if listen.type == "socket" and listen.socket and OWN_SOCKET.match(listen.socket):
-        return Listen(type="address", line=listen.line)
-    return listen
-
-
 def _with_listen(one: Graphics) -> Graphics:
     """A display with its port and its place to listen said in all the forms that libvirt has."""
-    listens = tuple(_without_own_socket(listen) for listen in one.listens)
-    if one.socket and OWN_SOCKET.match(one.socket):
-        one = replace(one, socket=None)
+    listens = one.listens
     if not listens:
         if one.socket:
             listens = (Listen(type="socket", socket=one.socket),)
@@ -182,9 +169,7 @@ def _cpu(cpu: Cpu | None, machine: MachineType, *, kvm: bool) -> Cpu:
     if cpu.model is None or not cpu.model.name:
         name = (machine.default_cpu or "qemu64").removesuffix("-x86_64-cpu")
         model = CpuModel(fallback="forbid", name=name)
-        return replace(
-            cpu, mode="custom", match="exact", check=cpu.check or "none", model=model
-        )
+        return replace(cpu, mode="custom", match="exact", check=cpu.check or "none", model=model)
     match = cpu.match or "exact"
     model = replace(cpu.model, fallback=cpu.model.fallback or "allow")
     check = cpu.check or ("partial" if kvm else "none")

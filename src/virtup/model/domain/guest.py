@@ -58,7 +58,9 @@ class Devices(Element):
 class EnvVar(Element):
     """A variable of QEMU's environment."""
 
-    name: str = at("@name", scalar.pattern(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_'"), required=True)
+    name: str = at(
+        "@name", scalar.pattern(r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and '_'"), required=True
+    )
     value: str | None = at("@value")
 
 

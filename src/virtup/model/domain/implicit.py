@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from virtup.model.domain.address import DriveAddress
-from virtup.model.domain.devices.character import Channel, Character, Console, Serial
 from virtup.model.domain.devices.controller import Controller
 from virtup.model.domain.devices.disk import Disk, DiskDriver
 from virtup.model.domain.devices.input import Input
@@ -17,19 +14,9 @@ from virtup.model.domain.devices.sound import Audio
 from virtup.model.domain.devices.video import Video
 from virtup.model.domain.devices.watchdog import Watchdog
 from virtup.model.domain.draft import Draft, insert_controller
+from virtup.model.domain.drives import disk_index
 
 BUS_OF_PREFIX = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc"}
-UNITS = {"ide": 4, "sata": 6, "fdc": 2, "scsi": 15}
-"""How many disks of a bus one controller takes by default."""
-
-
-def disk_index(name: str) -> int:
-    """The number that the letters of a target name stand for: vda 0, vdz 25, vdaa 26."""
-    letters = re.sub("^(?:hd|sd|vd|xvd|fd|ubd)", "", name)
-    index = 0
-    for letter in letters:
-        index = index * 26 + ord(letter) - 96
-    return index - 1
 
 
 def order_lists(draft: Draft) -> None:
@@ -206,171 +193,3 @@ def default_video(one: Video, *, primary: bool) -> Video:
     if kind == "none":
         one = replace(one, heads=1)
     return one
-
-
-def default_characters(draft: Draft) -> None:
-    """Ports and targets of serial ports, and the console that is another name of the first."""
-    for kind in ("serial", "parallel", "console", "channel"):
-        draft.edit(kind, _plain_source)
-    draft.edit("channel", _own_path)
-    _number(draft.lists["serial"])
-    draft.edit("serial", _serial_target)
-    draft.edit("console", lambda one: replace(one, target_type=one.target_type or "serial"))
-    _add_console(draft)
-    _number(draft.lists["parallel"])
-    consoles = draft.lists["console"]
-    for position, one in enumerate(consoles):
-        consoles[position] = replace(one, port=position if one.port is None else one.port)
-    mirror_console(draft)
-
-
-def mirror_console(draft: Draft) -> None:
-    """Make the first console, where it is a serial port's other name, say the same as that."""
-    serials, consoles = draft.lists["serial"], draft.lists["console"]
-    if serials and consoles and consoles[0].target_type == "serial":
-        consoles[0] = _console_of(serials[0])
-
-
-OWN_CHANNEL = re.compile(
-    r"/(?:var/)?(?:lib|run)/(?:libvirt|virtup)/qemu/channel/(?:target/)?"
-    r"(?:domain-[^/]+/|\d+-[^/]+/|[^/]+\.)"
-)
-
-
-def _own_path(one: Channel) -> Channel:
-    """Without a socket's path that an earlier start made: each start makes its own."""
-    source = one.source[0] if one.source else None
-    if one.type != "unix" or source is None or not source.path or not one.name:
-        return one
-    head = OWN_CHANNEL.match(source.path)
-    if head is None or source.path[head.end() :] not in (one.name, ""):
-        stem = source.path.removesuffix(one.name)
-        if stem == source.path or OWN_CHANNEL.fullmatch(stem) is None:
-            return one
-    return replace(one, source=())
-
-
-def _plain_source(one: Character) -> Character:
-    """Without what only a running guest has: the path of a pty."""
-    if one.type == "pty":
-        return replace(one, source=(), tty=None)
-    return replace(one, tty=None)
-
-
-def _add_console(draft: Draft) -> None:
-    serials, consoles = draft.lists["serial"], draft.lists["console"]
-    is_port = bool(serials) and serials[0].target_type != "isa-debug"
-    if is_port and (not consoles or consoles[0].target_type != "serial"):
-        consoles[:] = [replace(one, port=None) for one in consoles]
-        consoles.insert(0, Console(type=serials[0].type, target_type="serial"))
-    elif consoles and not serials and consoles[0].target_type == "serial":
-        first = consoles[0]
-        serials.append(
-            Serial(
-                type=first.type,
-                source=first.source,
-                protocol=first.protocol,
-                log=first.log,
-                port=first.port or 0,
-                target_type="isa-serial",
-                model="isa-serial",
-                line=first.line,
-            )
-        )
-
-
-def _console_of(serial: Serial) -> Console:
-    return Console(
-        type=serial.type,
-        source=serial.source,
-        protocol=serial.protocol,
-        log=serial.log,
-        target_type="serial",
-        port=serial.port,
-        address=serial.address,
-        alias=serial.alias,
-        line=serial.line,
-    )
-
-
-def _number(characters: list[Any]) -> None:
-    for position, one in enumerate(characters):
-        if one.port is None:
-            top = max((other.port for other in characters if other.port is not None), default=-1)
-            characters[position] = replace(one, port=top + 1)
-
-
-def _serial_target(one: Serial) -> Serial:
-    by_address = {"usb": "usb-serial", "pci": "pci-serial"}
-    target: Any = one.target_type
-    if target is None:
-        kind = one.address.KIND[1] if one.address is not None and one.address.KIND else ""
-        target = by_address.get(kind, "isa-serial")
-    model: Any = one.model or ("isa-debugcon" if target == "isa-debug" else target)
-    return replace(one, target_type=target, model=model)
-
-
-def assign_drives(draft: Draft) -> None:
-    """A place on its bus for every disk that names none, and the controllers that it needs."""
-    taken = {
-        (disk.target.bus, disk.address.controller, disk.address.bus, disk.address.target, disk.address.unit)
-        for disk in draft.lists["disk"]
-        if isinstance(disk.address, DriveAddress)
-    }
-    for slot in draft.slots("disk"):
-        disk: Disk = draft.get(slot)
-        bus = disk.target.bus or ""
-        if bus not in UNITS:
-            continue
-        if isinstance(disk.address, DriveAddress):
-            a = disk.address
-            full = DriveAddress(
-                controller=a.controller or 0, bus=a.bus or 0, target=a.target or 0, unit=a.unit or 0
-            )
-            draft.set_address(slot, full)
-            continue
-        if disk.address is not None:
-            kind = disk.address.KIND[1]
-            raise draft.unsupported(
-                disk, f"invalid address type '{kind}' for the disk '{disk.target.dev}' with the bus type '{bus}'"
-            )
-        index = disk_index(disk.target.dev)
-        if index > 26**3:
-            raise draft.refused(disk, f"unknown disk name '{disk.target.dev}' and no address specified")
-        while True:
-            address = _drive_address(bus, index)
-            place = (bus, address.controller, address.bus, address.target, address.unit)
-            if bus != "scsi" or place not in taken:
-                break
-            index += 1
-        taken.add(place)
-        draft.set_address(slot, address)
-
-
-def _drive_address(bus: str, index: int) -> DriveAddress:
-    controller, unit = divmod(index, UNITS[bus])
-    channel = 0
-    if bus == "ide":
-        channel, unit = divmod(unit, 2)
-    if bus == "scsi" and unit >= 7:
-        unit += 1
-    return DriveAddress(controller=controller, bus=channel, target=0, unit=unit)
-
-
-def add_bus_controllers(draft: Draft) -> None:
-    """The controllers that disks, channels and consoles need."""
-    buses: tuple[Any, ...] = ("scsi", "fdc", "ide", "sata")
-    for bus in buses:
-        indexes = [
-            disk.address.controller
-            for disk in draft.lists["disk"]
-            if disk.target.bus == bus and isinstance(disk.address, DriveAddress)
-        ]
-        if indexes:
-            for index in range(max(indexes) + 1):
-                draft.add_controller(bus, index)
-    for kind in ("channel", "console"):
-        for one in draft.lists[kind]:
-            if one.target_type == "virtio":
-                index = getattr(one.address, "controller", None) or 0
-                draft.add_controller("virtio-serial", index)

@@ -9,7 +9,9 @@ from typing import Literal
 from virtup.model import scalar
 from virtup.model.field import Element, at
 
-MACHINE = scalar.pattern(r"[A-Za-z0-9_.\-]{1,100}", "the name of a machine type such as 'pc' or 'q35'")
+MACHINE = scalar.pattern(
+    r"[A-Za-z0-9_.\-]{1,100}", "the name of a machine type such as 'pc' or 'q35'"
+)
 BootDevice = Literal["fd", "hd", "cdrom", "network"]
 
 
@@ -17,7 +19,10 @@ BootDevice = Literal["fd", "hd", "cdrom", "network"]
 class Os(Element):
     """What the guest boots."""
 
-    arch: str | None = at("type/@arch", scalar.pattern(r"[a-z0-9_]{1,20}", "the name of a CPU architecture such as 'x86_64'"))
+    arch: str | None = at(
+        "type/@arch",
+        scalar.pattern(r"[a-z0-9_]{1,20}", "the name of a CPU architecture such as 'x86_64'"),
+    )
     machine: str | None = at("type/@machine", MACHINE)
     type: Literal["hvm"] = at("type", required=True)
     kernel: str | None = at("kernel")
@@ -82,7 +87,9 @@ class CpuModel(Element):
     """The model that the guest sees."""
 
     fallback: Literal["allow", "forbid"] | None = at("@fallback")
-    vendor_id: str | None = at("@vendor_id", scalar.pattern(r"[^,]{12}", "exactly 12 characters without a comma"))
+    vendor_id: str | None = at(
+        "@vendor_id", scalar.pattern(r"[^,]{12}", "exactly 12 characters without a comma")
+    )
     name: str | None = at(".", scalar.pattern(r"[A-Za-z0-9_.\-]{0,100}", "the name of a CPU model"))
 
 
@@ -91,7 +98,11 @@ class CpuFeature(Element):
     """One feature on or off."""
 
     policy: Literal["force", "require", "optional", "disable", "forbid"] | None = at("@policy")
-    name: str = at("@name", scalar.pattern(r"[A-Za-z0-9_.\-]{1,64}", "the name of a CPU feature"), required=True)
+    name: str = at(
+        "@name",
+        scalar.pattern(r"[A-Za-z0-9_.\-]{1,64}", "the name of a CPU feature"),
+        required=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from virtup.model.domain.address import PciAddress
@@ -103,7 +104,7 @@ class _Pass:
                 plug = plug_of(self.draft, slot)
                 if plug is None or self._is_chipset(device):
                     continue
-                self._at(device, lambda a=address, p=plug: self.buses.reserve(a, p, given=True))
+                self._at(device, partial(self.buses.reserve, address, plug, given=True))
 
     def _is_chipset(self, device: Element) -> bool:
         """Whether a controller is part of the PIIX3, which is reserved by itself."""
@@ -134,7 +135,7 @@ class _Pass:
                 return
         else:
             self.addresses[slot] = place
-        self._at(device, lambda: self.buses.reserve(place, Plug.PCI_DEVICE))
+        self._at(device, partial(self.buses.reserve, place, Plug.PCI_DEVICE))
 
     def _wants(self, slot: Slot) -> bool:
         address = self.draft.get(slot).address
@@ -152,11 +153,10 @@ class _Pass:
             elif one.type == "usb" and one.model == "piix3-uhci":
                 self._fixed(slot, 1, 2, name="the PIIX3 USB controller")
         bridge = PciAddress(domain=0, bus=0, slot=1, function=0)
-        self._at(self.draft.dom.os, lambda: self.buses.reserve(bridge, Plug.PCI_DEVICE))
+        self._at(self.draft.dom.os, partial(self.buses.reserve, bridge, Plug.PCI_DEVICE))
         self._primary_video(2)
 
     def _chipset_q35(self) -> None:
-        usb = 0
         for slot in self.draft.slots("controller"):
             one: Controller = self.draft.get(slot)
             if one.type == "sata" and not one.index:
@@ -166,15 +166,15 @@ class _Pass:
                     if not self.buses.slot_in_use(0, number):
                         self._prefer(slot, number, 0)
                         break
-                usb += 1
-            elif one.model == "dmi-to-pci-bridge" and self._wants(slot):
-                if not self.buses.slot_in_use(0, 0x1E):
-                    self._prefer(slot, 0x1E, 0)
+            elif (
+                one.model == "dmi-to-pci-bridge"
+                and self._wants(slot)
+                and not self.buses.slot_in_use(0, 0x1E)
+            ):
+                self._prefer(slot, 0x1E, 0)
         for function in (0, 3):
             place = PciAddress(domain=0, bus=0, slot=0x1F, function=function)
-            self._at(
-                self.draft.dom.os, lambda p=place: self.buses.reserve(p, Plug.PCI_DEVICE)
-            )
+            self._at(self.draft.dom.os, partial(self.buses.reserve, place, Plug.PCI_DEVICE))
         self._primary_video(1)
         for slot in self.draft.slots("sound"):
             if self.draft.get(slot).model == "ich9" and self._wants(slot):
@@ -186,17 +186,15 @@ class _Pass:
         place = PciAddress(domain=0, bus=0, slot=number, function=function)
         plug = plug_of(self.draft, slot)
         assert plug is not None
-        self._at(
-            self.draft.get(slot), lambda: self.buses.reserve(place, plug & ~Plug.AUTO)
-        )
+        self._at(self.draft.get(slot), partial(self.buses.reserve, place, plug & ~Plug.AUTO))
         self.addresses[slot] = place
 
     def _primary_video(self, number: int) -> None:
         """The first graphics card's slot, which is also its slot for guests of old."""
         for slot in self.draft.slots("video"):
-            if plug_of(self.draft, slot) is not None and self._wants(slot):
-                if not self.buses.slot_in_use(0, number):
-                    self._prefer(slot, number, 0)
+            is_wanting = plug_of(self.draft, slot) is not None and self._wants(slot)
+            if is_wanting and not self.buses.slot_in_use(0, number):
+                self._prefer(slot, number, 0)
             return
 
     def _assign(self) -> None:
@@ -219,7 +217,7 @@ class _Pass:
     def _next(self, slot: Slot) -> None:
         plug = plug_of(self.draft, slot)
         assert plug is not None
-        self.addresses[slot] = self._at(self.draft.get(slot), lambda: self.buses.next(plug))
+        self.addresses[slot] = self._at(self.draft.get(slot), partial(self.buses.next, plug))
 
     def _ich9(self, slot: Slot) -> None:
         """The parts of one USB 2 controller share a slot."""
@@ -234,23 +232,25 @@ class _Pass:
             found = self.addresses.get(other) or sibling.address
             if sibling.index == one.index and isinstance(found, PciAddress):
                 place = PciAddress(domain=0, bus=found.bus, slot=found.slot, function=function)
-                self._at(one, lambda: self.buses.reserve(place, plug, given=True))
+                self._at(one, partial(self.buses.reserve, place, plug, given=True))
                 self.addresses[slot] = place
                 return
-        self.addresses[slot] = self._at(one, lambda: self.buses.next(plug, function=function))
+        self.addresses[slot] = self._at(one, partial(self.buses.next, plug, function=function))
 
     def _add_missing(self) -> None:
-        """Keep one place free to plug into, and make controllers of the buses that grew."""
-        grew = len(self.buses.all) > self.given
-        if grew and not all(bus.is_full for bus in self.buses.all):
-            endpoint = Plug.PCIE_DEVICE if self.draft.is_q35 else Plug.PCI_DEVICE
-            self._at(self.draft.dom.os, lambda: self.buses.next(endpoint | Plug.AUTO))
+        """Make controllers of the buses that grew.
+
+        A guest whose definition names no PCI Express port gets one more than it needs, to plug
+        into while it runs.
+        """
+        if self.draft.is_q35 and self.given == 1 and len(self.buses.all) > 1:
+            self._at(self.draft.dom.os, partial(self.buses.next, Plug.PCIE_DEVICE | Plug.AUTO))
         number = 1
         while number < len(self.buses.all):
             model = self.buses.all[number].model
             if self.draft.add_controller("pci", number, model):
                 plug = PLUG_OF_MODEL[model]
-                self._at(self.draft.dom.os, lambda p=plug: self.buses.next(p))
+                self._at(self.draft.dom.os, partial(self.buses.next, plug))
             number += 1
 
 

@@ -80,11 +80,7 @@ BUSES = {
     "pci-bridge": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
     "pci-expander-bus": BusKind(Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 0, 31),
     "pcie-root": BusKind(
-        ENDPOINT
-        | Plug.PCIE_ROOT_PORT
-        | Plug.DMI_BRIDGE
-        | Plug.PCIE_BRIDGE
-        | Plug.PCIE_EXPANDER,
+        ENDPOINT | Plug.PCIE_ROOT_PORT | Plug.DMI_BRIDGE | Plug.PCIE_BRIDGE | Plug.PCIE_EXPANDER,
         1,
         31,
     ),
@@ -119,11 +115,6 @@ class Bus:
         """What a bus of this model is."""
         return BUSES[self.model]
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no slot is empty."""
-        return all(self.used.get(slot) for slot in range(self.kind.first, self.kind.last + 1))
-
 
 class Buses:
     """All buses of a guest. With *dry* it grows by the buses that are missing."""
@@ -145,7 +136,9 @@ class Buses:
         if address.domain:
             raise Unpluggable(f"PCI domain of {address} is not accepted, only domain 0 is")
         if number >= len(self.all):
-            raise Unpluggable(f"PCI bus of {address} is not there, the last one is {len(self.all) - 1}")
+            raise Unpluggable(
+                f"PCI bus of {address} is not there, the last one is {len(self.all) - 1}"
+            )
         bus = self.all[number]
         self._check(bus, number, plug, given=given, text=str(address))
         if not bus.kind.first <= slot <= bus.kind.last:

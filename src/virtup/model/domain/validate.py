@@ -72,7 +72,12 @@ def _controllers(dom: Domain) -> None:
     seen: set[tuple[str, int | None]] = set()
     for one in dom.devices.controller:
         key = (one.type, one.index)
-        if key in seen and one.model not in ("ich9-uhci1", "ich9-uhci2", "ich9-uhci3", "ich9-ehci1"):
+        if key in seen and one.model not in (
+            "ich9-uhci1",
+            "ich9-uhci2",
+            "ich9-uhci3",
+            "ich9-ehci1",
+        ):
             raise _refused(dom, one, f"Multiple '{one.type}' controllers with index '{one.index}'")
         seen.add(key)
 
@@ -106,7 +111,9 @@ def _videos(dom: Domain) -> None:
     videos = dom.devices.video
     if len(videos) > 1 and any(one.type == "none" for one in videos):
         raise _unsupported(
-            dom, videos[0], "a 'none' video type must be the only video device defined for the domain"
+            dom,
+            videos[0],
+            "a 'none' video type must be the only video device defined for the domain",
         )
     for one in videos:
         if one.type == "ramfb" and one.address is not None:

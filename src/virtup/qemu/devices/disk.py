@@ -9,7 +9,13 @@ from typing import Any
 from virtup.errors import ConfigUnsupported
 from virtup.model.document import Place
 from virtup.model.domain.address import DriveAddress
-from virtup.model.domain.devices.disk import BackingStore, Disk, DiskDriver, DiskSource, MetadataCache
+from virtup.model.domain.devices.disk import (
+    BackingStore,
+    Disk,
+    DiskDriver,
+    DiskSource,
+    MetadataCache,
+)
 from virtup.model.domain.guest import Domain
 from virtup.qemu.devices.place import place, virtio, virtio_name
 from virtup.qemu.option import Option, as_json, device, keyed, on_off
@@ -191,7 +197,7 @@ def boot_index(disk: Disk, dom: Domain) -> int | None:
     ]
     if same[0].target.dev != disk.target.dev:
         return None
-    return dom.os.boot.index(kind) + 1  # type: ignore[arg-type]
+    return dom.os.boot.index(kind) + 1
 
 
 def _floppy_order(dom: Domain) -> Iterator[Option]:
@@ -309,7 +315,7 @@ def _scsi_drive(disk: Disk, dom: Domain, tail: dict[str, Any]) -> Option:
     )
     name = {"lun": "scsi-block", "cdrom": "scsi-cd"}.get(disk.device or "", "scsi-hd")
     content: dict[str, Any] = {"bus": f"{controller.alias}.0"}
-    if controller.model in ("lsilogic",):
+    if controller.model == "lsilogic":
         content["scsi-id"] = address.unit
     else:
         content |= {"channel": address.bus, "scsi-id": address.target, "lun": address.unit}

@@ -86,4 +86,6 @@ def vhost_wanted(one: Interface) -> bool:
 
 def describe(one: Interface) -> str:
     """The card in a few words, for logs."""
-    return f"{one.alias} ({one.type}, {one.model}, {one.mac}, link {on_off(one.link_state != 'down')})"
+    return (
+        f"{one.alias} ({one.type}, {one.model}, {one.mac}, link {on_off(one.link_state != 'down')})"
+    )

@@ -83,15 +83,23 @@ def backend_problems(dev: Character) -> Iterator[str]:
 class Serial(Character):
     """A serial port."""
 
-    target_type: Literal["isa-serial", "usb-serial", "pci-serial", "isa-debug"] | None = at("target/@type")
+    target_type: Literal["isa-serial", "usb-serial", "pci-serial", "isa-debug"] | None = at(
+        "target/@type"
+    )
     port: int | None = at("target/@port")
-    model: Literal["isa-serial", "usb-serial", "pci-serial", "isa-debugcon"] | None = at("target/model/@name")
+    model: Literal["isa-serial", "usb-serial", "pci-serial", "isa-debugcon"] | None = at(
+        "target/model/@name"
+    )
 
     def problems(self) -> Iterator[str]:
         """Also: a backend that no serial port can have, and models of other targets."""
         yield from backend_problems(self)
         pairs = {"isa-debug": "isa-debugcon"}
-        if self.target_type and self.model and self.model != pairs.get(self.target_type, self.target_type):
+        if (
+            self.target_type
+            and self.model
+            and self.model != pairs.get(self.target_type, self.target_type)
+        ):
             yield f"a serial port of type '{self.target_type}' cannot be of model '{self.model}'"
 
 
@@ -115,7 +123,10 @@ class Channel(Character):
     """A named channel between host and guest, such as the guest agent's."""
 
     target_type: Literal["virtio", "guestfwd"] = at("target/@type", required=True)
-    name: str | None = at("target/@name", scalar.pattern(r"[^\x00-\x1f/]{1,256}", "a name without '/' and control characters"))
+    name: str | None = at(
+        "target/@name",
+        scalar.pattern(r"[^\x00-\x1f/]{1,256}", "a name without '/' and control characters"),
+    )
     host: str | None = at("target/@address")
     port: int | None = at("target/@port", scalar.number(1, 65535))
     state: Literal["connected", "disconnected"] | None = at("target/@state", live=True)

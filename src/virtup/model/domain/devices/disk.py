@@ -11,7 +11,19 @@ from virtup.model.domain.device import ACPI, BOOT, Device, Seclabel
 from virtup.model.field import Element, at
 
 Format = Literal[
-    "raw", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "qcow", "qcow2", "qed", "vmdk", "luks", "fat"
+    "raw",
+    "bochs",
+    "cloop",
+    "dmg",
+    "iso",
+    "vpc",
+    "vdi",
+    "qcow",
+    "qcow2",
+    "qed",
+    "vmdk",
+    "luks",
+    "fat",
 ]
 Cache = Literal["default", "none", "writethrough", "writeback", "directsync", "unsafe"]
 Bus = Literal["ide", "fdc", "scsi", "virtio", "usb", "sata"]
@@ -83,7 +95,11 @@ class BackingStore(Element):
 class DiskTarget(Element):
     """How the guest sees the disk."""
 
-    dev: str = at("@dev", scalar.pattern(r"(?:hd|sd|vd|xvd|fd|ubd)[a-z]+", "a name such as 'vda', 'sdb' or 'hdc'"), required=True)
+    dev: str = at(
+        "@dev",
+        scalar.pattern(r"(?:hd|sd|vd|xvd|fd|ubd)[a-z]+", "a name such as 'vda', 'sdb' or 'hdc'"),
+        required=True,
+    )
     bus: Bus | None = at("@bus")
     tray: Literal["open", "closed"] | None = at("@tray")
     removable: bool | None = at("@removable", scalar.ON_OFF)
@@ -106,7 +122,9 @@ class Disk(Device):
     serial: str | None = at("serial", SERIAL)
     wwn: str | None = at("wwn", scalar.pattern("[0-9a-f]{16}", "16 hexadecimal digits"))
     vendor: str | None = at("vendor", scalar.pattern(r"[ -~]{1,8}", "up to 8 printable characters"))
-    product: str | None = at("product", scalar.pattern(r"[ -~]{1,16}", "up to 16 printable characters"))
+    product: str | None = at(
+        "product", scalar.pattern(r"[ -~]{1,16}", "up to 16 printable characters")
+    )
     boot_order: int | None = at("boot/@order", scalar.POSITIVE, last=BOOT)
     acpi_index: int | None = at("acpi/@index", scalar.POSITIVE, last=ACPI)
 

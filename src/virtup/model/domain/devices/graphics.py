@@ -43,7 +43,12 @@ class Graphics(Element):
         if len(self.listens) > 1:
             yield "a display has one <listen>"
         first = self.listens[0] if self.listens else None
-        if first and first.type == "address" and first.address and self.listen not in (None, first.address):
+        if (
+            first
+            and first.type == "address"
+            and first.address
+            and self.listen not in (None, first.address)
+        ):
             yield f"graphics 'listen' attribute '{self.listen}' must match 'address' attribute of first listen element (found '{first.address}')"
         if self.port is not None and self.port not in (-1, 0) and self.port < 5900:
             yield f"VNC port {self.port} is not accepted, the first one is 5900"

@@ -35,7 +35,9 @@ class InterfaceDriver(Element):
 class Ip(Element):
     """An address of user networking."""
 
-    address: str = at("@address", scalar.pattern(r"[0-9a-fA-F.:]{2,45}", "an IP address"), required=True)
+    address: str = at(
+        "@address", scalar.pattern(r"[0-9a-fA-F.:]{2,45}", "an IP address"), required=True
+    )
     family: Literal["ipv4", "ipv6"] | None = at("@family")
     prefix: int | None = at("@prefix", scalar.number(0, 128))
 
@@ -69,7 +71,9 @@ class Interface(Device):
     script: str | None = at("script/@path")
     downscript: str | None = at("downscript/@path")
     target: InterfaceTarget | None = at("target")
-    model: str | None = at("model/@type", scalar.pattern(r"[A-Za-z0-9_\-]{1,40}", "the name of a network card"))
+    model: str | None = at(
+        "model/@type", scalar.pattern(r"[A-Za-z0-9_\-]{1,40}", "the name of a network card")
+    )
     driver: InterfaceDriver | None = at("driver")
     isolated: bool | None = at("port/@isolated")
     mtu: int | None = at("mtu/@size", scalar.number(1, 65535))

@@ -16,7 +16,9 @@ from virtup.model.field import at
 class Memballoon(Device):
     """The device that takes memory from the guest and gives it back."""
 
-    model: Literal["virtio", "virtio-transitional", "virtio-non-transitional", "none"] = at("@model", required=True)
+    model: Literal["virtio", "virtio-transitional", "virtio-non-transitional", "none"] = at(
+        "@model", required=True
+    )
     autodeflate: bool | None = at("@autodeflate", scalar.ON_OFF)
     free_page_reporting: bool | None = at("@freePageReporting", scalar.ON_OFF)
     stats_period_s: int | None = at("stats/@period")

@@ -29,7 +29,9 @@ class RngBackend(Element):
 class Rng(Device):
     """One virtio-rng."""
 
-    model: Literal["virtio", "virtio-transitional", "virtio-non-transitional"] = at("@model", required=True)
+    model: Literal["virtio", "virtio-transitional", "virtio-non-transitional"] = at(
+        "@model", required=True
+    )
     rate_bytes: int | None = at("rate/@bytes", scalar.POSITIVE)
     rate_period_ms: int | None = at("rate/@period", scalar.POSITIVE)
     backend: RngBackend = at("backend", required=True)

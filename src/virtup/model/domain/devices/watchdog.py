@@ -14,4 +14,6 @@ class Watchdog(Device):
     """A timer that acts when the guest no longer resets it."""
 
     model: Literal["i6300esb", "ib700", "itco"] = at("@model", required=True)
-    action: Literal["reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi"] | None = at("@action")
+    action: (
+        Literal["reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi"] | None
+    ) = at("@action")
