@@ -82,6 +82,7 @@ class Hypervisor:
         """Let go of everything; running guests run on."""
         self.domains.close()
         await self.launcher.close()
+        await self.node.close()
 
     def active_count(self) -> int:
         """Return how many guests run or start."""
