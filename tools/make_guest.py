@@ -85,11 +85,15 @@ def make(target: Path) -> None:
 
 
 def open_up(target: Path) -> None:
-    """Let every user read the guest, as QEMU's user must; a broken-off demo may have left it shut."""
+    """Let every user read the guest, as QEMU's must, and be its owner again.
+
+    A demo or a libvirt that was broken off may have left it otherwise.
+    """
     target.chmod(0o755)
     for name in FILES:
         with contextlib.suppress(OSError):
             os.removexattr(target / name, "system.posix_acl_access")
+        os.chown(target / name, os.geteuid(), os.getegid())
         (target / name).chmod(0o644)
 
 

@@ -38,10 +38,12 @@ def form(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def state(guest: Path) -> list[tuple[str, int, int, int, list[str]]]:
+def state(guest: Path) -> list[tuple[str, int, int, int, bool]]:
     paths = [guest / name for name in ("vmlinuz", "initrd.img", "disk.img")]
     stats = ((path, path.stat()) for path in paths)
-    return [(p.name, s.st_mode, s.st_uid, s.st_gid, os.listxattr(p)) for p, s in stats]
+    return [
+        (p.name, s.st_mode, s.st_uid, s.st_gid, "acl" in str(os.listxattr(p))) for p, s in stats
+    ]
 
 
 def folders() -> set[Path]:

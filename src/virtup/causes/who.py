@@ -57,15 +57,21 @@ def mode(fact: PathFact) -> str:
 def grant(ev: Evidence, fact: PathFact, *, uid: str = "") -> Fix:
     """Return the fix that gives QEMU's account what it lacks at ``fact.blocked``, and no more.
 
-    The undo removes the whole access list where there was none, so that nothing is left behind.
+    The owner's own access is in the mode alone: an access list cannot give it (acl(5)). The undo
+    removes the whole access list where there was none, so that nothing is left behind.
     """
     letters = {"search": "--x", "read": "r--", "write": "rw-", "execute": "r-x"}[fact.lacks]
     who = account_name(ev, uid)
     path = shlex.quote(fact.blocked)
-    undo = f"setfacl -x u:{who} {path}" if fact.acl else f"setfacl -b {path}"
+    if fact.owner == who:
+        command = f"chmod u+{letters.replace('-', '')} {path}"
+        undo = f"chmod {fact.mode} {path}"
+    else:
+        command = f"setfacl -m u:{who}:{letters} {path}"
+        undo = f"setfacl -x u:{who} {path}" if fact.acl else f"setfacl -b {path}"
     return Fix(
         text=f"let {account(ev, uid)} {fact.lacks} '{fact.blocked}'",
-        commands=(f"setfacl -m u:{who}:{letters} {path}",),
+        commands=(command,),
         safety=Safety.AUTO,
         undo=(undo,),
     )
