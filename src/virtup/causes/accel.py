@@ -1,0 +1,92 @@
+"""KVM that could not be used: what was refused, and what the host's state makes of it."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from virtup.causes.finding import Certainty
+from virtup.causes.usage import wants_kvm
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+_REFUSED = re.compile(
+    r"[^\n]*(?:could not access kvm kernel module: (?P<access>[^\n]*)"
+    r"|failed to initiali[sz]e kvm: (?P<init>[^\n]*)"
+    r"|ioctl\(KVM_CREATE_VM\) failed: (?P<create>[^\n]*)"
+    r"|could not open '?/dev/kvm'?:? ?(?P<open>[^\n]*))",
+    re.IGNORECASE,
+)
+_NONE = re.compile(
+    r"[^\n]*(?:domain requires kvm|does not support virt type 'kvm'"
+    r"|could not find capabilities for domaintype=kvm"
+    r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
+    r"|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
+    re.IGNORECASE,
+)
+_BUSY = re.compile(r"\b16 device|device or resource busy", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why KVM cannot be used: the slug of the one cause that fits best."""
+
+    slug: str
+    certainty: Certainty
+    seen: Seen
+    fact: KvmFact | None
+
+
+def probe(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    if ev.uid is not None and _seen(ev) is not None:
+        yield Kvm(ev.uid, ev.gids)
+
+
+def verdict(ev: Evidence) -> Verdict | None:
+    """Return why KVM cannot be used, or None when nothing says that it cannot."""
+    seen = _seen(ev)
+    if seen is None:
+        return None
+    fact = ev.fact(Kvm(ev.uid, ev.gids)) if ev.uid is not None else None
+    if fact is not None:
+        slug, certainty = _by_host(fact)
+        return Verdict(slug, certainty, seen, fact)
+    return Verdict(_by_words(seen), Certainty.LIKELY, seen, None)
+
+
+def _seen(ev: Evidence) -> Seen | None:
+    words = said(ev)
+    refused = words.find(_REFUSED)
+    if refused is not None or wants_kvm(ev.argv):
+        return refused or words.find(_NONE)
+    return words.find(_NONE)
+
+
+def _by_words(seen: Seen) -> str:
+    groups = seen.match.groupdict()
+    words = next((value for value in groups.values() if value), seen[0])
+    number = errno_of(words)
+    if number in {errno.EACCES, errno.EPERM} or "not permitted" in seen[0]:
+        return "kvm-device-permission"
+    if number == errno.EBUSY or _BUSY.search(words):
+        return "kvm-busy-other-hypervisor"
+    return "kvm-unavailable"
+
+
+def _by_host(fact: KvmFact) -> tuple[str, Certainty]:
+    if fact.node:
+        if not fact.allowed:
+            return "kvm-device-permission", Certainty.PROVEN
+        if fact.busy:
+            return "kvm-busy-other-hypervisor", Certainty.PROVEN
+        return "kvm-unavailable", Certainty.LIKELY
+    if fact.cpu_flag and not fact.module:
+        return "kvm-module-not-loaded", Certainty.PROVEN
+    x86 = fact.architecture in {"x86_64", "i686", ""}
+    if x86 and not fact.cpu_flag and not fact.module:
+        return ("kvm-nested-off" if fact.guest_of else "kvm-disabled-firmware"), Certainty.PROVEN
+    return "kvm-unavailable", Certainty.PROVEN

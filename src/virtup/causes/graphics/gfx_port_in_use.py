@@ -1,0 +1,93 @@
+"""The VNC/SPICE port is taken by another process.
+
+## What it means
+The display is to listen on a fixed TCP port (VNC display N is port 5900 + N), and another program
+already does: another guest, a VNC server of the host, a QEMU that was left over.
+
+## How to confirm
+`ss -ltnp 'sport = :5900'` names the process.
+
+## What to do
+Let virtup choose a free port (`port='-1' autoport='yes'`), or choose another, or end the other
+program.
+
+## Strings it goes by
+- `Failed to start VNC server: Failed to bind socket: Address already in use`
+- `-vnc 127.0.0.1:0: Failed to find an available port: Address already in use`
+- `Failed to start VNC server on '127.0.0.1:0'`
+- `reds_init_socket: binding socket to 0.0.0.0:5900 failed`, `failed to initialize spice server`
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import ports
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.who import edit, holders
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Holder, PortFact, PortHolder
+
+CODE = "VU090"
+SLUG = "gfx-port-in-use"
+
+_SAID = "qemu-system-x86_64: -vnc 127.0.0.1:7: Failed to find an available port: Address already in use\n"
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr="qemu-system-x86_64: -vnc 0.0.0.0:12613: Failed to start VNC server: Failed to bind "
+        "socket: Address already in use\n"
+    ),
+    Evidence(
+        stderr="(process:278): Spice-WARNING **: 22:21:01.291: reds.c:2645:reds_init_socket: binding "
+        "socket to 0.0.0.0:41212 failed\nqemu-kvm: failed to initialize spice server\n"
+    ),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={PortHolder(5907): PortFact(True, "127.0.0.1", (Holder(77, "Xvnc"),))},
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: -vnc 10.9.9.9:3: Failed to bind socket: Cannot assign requested address\n"
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: -chardev socket,id=c,host=::1,port=5907,server=on,wait=off: "
+        "Failed to find an available port: Address already in use\n"
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PortHolder]:
+    """Ask who has the display's port."""
+    return ports.probes(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each port of a display that is taken."""
+    for taken in ports.taken(ev):
+        use = taken.use
+        if not use.what.startswith(("VNC", "SPICE")) or taken.errno != errno.EADDRINUSE:
+            continue
+        by = taken.fact.holders if taken.fact else ()
+        evidence = [taken.seen.quote]
+        sentence = f"The {use.what} port {use.port}"
+        if taken.fact is not None and taken.fact.listening:
+            who = holders(by) if by else "a process that this account may not see"
+            evidence.append(f"this host: {who} listens on {taken.fact.address}:{use.port}")
+            sentence += f" is taken by {who}"
+        else:
+            sentence += " is taken by another process"
+        yield _found(
+            sentence + ".",
+            str(use.port),
+            Certainty.PROVEN if taken.fact and taken.fact.listening else Certainty.LIKELY,
+            tuple(evidence),
+            (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
+            taken.at,
+        )

@@ -1,0 +1,81 @@
+"""host-passthrough or host-model in a domain that runs without KVM.
+
+## What it means
+`<cpu mode='host-passthrough'/>` hands the host's processor to the guest, which only KVM can do. The
+domain is of `type='qemu'`, so QEMU emulates the processor.
+
+## How to confirm
+`virtup dumpxml NAME | grep -e '<domain' -e '<cpu'`.
+
+## What to do
+Make it `<domain type='kvm'>` where the host has KVM; else name a model that QEMU emulates: leave
+`<cpu>` out, or `<cpu mode='maximum'/>`.
+
+## Strings it goes by
+- `CPU model 'host' requires KVM`, `CPU model 'host' requires KVM or HVF`
+- `CPU mode 'host-passthrough' for x86_64 qemu domain on x86_64 host is not supported by hypervisor`
+- `unable to find CPU model 'host'` (QEMU without KVM)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.usage import cpu_model, wants_kvm
+from virtup.causes.who import edit
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU066"
+SLUG = "cpu-host-mode-without-kvm"
+OVER = ("cpu-model-unknown",)
+
+_WORDS = re.compile(
+    r"[^\n]*(?:cpu model 'host' requires|unable to find cpu (?:model|definition):? '?host\b"
+    r"|cpu mode '(?P<mode>host-\w+)' for \w+ qemu domain[^\n]*not supported)[^\n]*",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(stderr="qemu-system-x86_64: CPU model 'host' requires KVM or HVF\n"),
+    Evidence(
+        error="unsupported configuration: CPU mode 'host-passthrough' for x86_64 qemu domain on "
+        "x86_64 host is not supported by hypervisor"
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: unable to find CPU model 'host'\n",
+        argv=("/usr/bin/qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "host"),
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr="qemu-system-x86_64: unable to find CPU model 'Hostile'\n"),
+    Evidence(stderr="qemu-system-x86_64: failed to initialize kvm: Permission denied\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: the definition contradicts itself."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the host's CPU is asked for without KVM."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    mode = seen["mode"] or "host-passthrough"
+    certain = bool(ev.argv) and cpu_model(ev.argv) == "host" and not wants_kvm(ev.argv)
+    evidence = (seen.quote, *(("the command line has -cpu host and no KVM",) if certain else ()))
+    yield _found(
+        f"The CPU mode '{mode}' needs KVM, and the guest runs without it.",
+        mode,
+        Certainty.LIKELY,
+        evidence,
+        (edit(f"change <domain type='qemu'> to 'kvm', or remove mode='{mode}'"),),
+        seen.at,
+    )

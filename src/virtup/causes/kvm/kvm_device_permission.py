@@ -1,0 +1,90 @@
+"""/dev/kvm is not accessible for the QEMU account.
+
+## What it means
+KVM works on this host, and the account that QEMU runs as may not open `/dev/kvm`. Distributions give
+the device to the group `kvm`; an account outside it is kept out.
+
+## How to confirm
+`ls -l /dev/kvm`; `id QEMU_USER`.
+
+## What to do
+Put the account into the device's group (`usermod -aG kvm USER`), then start again; a session's user
+has to log in anew. Where the device has no group of its own (containers, hand-made nodes), an access
+list lets the one account in.
+
+## Strings it goes by
+- `Could not access KVM kernel module: Permission denied`
+- `failed to initialize KVM: Permission denied`
+- `Domain requires KVM, but it is not available`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import accel
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.who import account, account_name
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+CODE = "VU061"
+SLUG = "kvm-device-permission"
+
+_SAID = (
+    "Could not access KVM kernel module: Permission denied\n"
+    "qemu-system-x86_64: failed to initialize kvm: Permission denied\n"
+)
+_CLOSED = KvmFact(node=True, owner="root", group="kvm", mode="0660", cpu_flag="vmx")
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr=_SAID, user="virtup-qemu", uid=991, host={Kvm(991): _CLOSED}),
+)
+NEGATIVE = (
+    Evidence(stderr="Could not access KVM kernel module: No such file or directory\n"),
+    Evidence(stderr="qemu: could not open kernel file '/boot/k': Permission denied\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    return accel.probe(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the device is there and closed to QEMU."""
+    verdict = accel.verdict(ev)
+    if verdict is None or verdict.slug != SLUG:
+        return
+    fact, who = verdict.fact, account_name(ev)
+    evidence = [verdict.seen.quote]
+    sentence = f"{account(ev)} may not use /dev/kvm"
+    if fact is not None:
+        held = f"mode {fact.mode}, owner {fact.owner}:{fact.group}"
+        evidence.append(f"this host: /dev/kvm has {held}")
+        sentence += f" ({held})"
+    group = fact.group if fact else "kvm"
+    fixes = [
+        Fix(
+            f"put the account into the group '{group}'",
+            (f"usermod -aG {group} {who}",),
+            Safety.CONFIRM,
+            (f"gpasswd -d {who} {group}",),
+        )
+    ]
+    if group == "root" or (fact and fact.mode[-2:-1] not in {"6", "7"}):
+        undo = ("setfacl -b /dev/kvm",)
+        text = "let the account use the device until the next boot"
+        grant = Fix(text, (f"setfacl -m u:{who}:rw- /dev/kvm",), Safety.CONFIRM, undo)
+        fixes.insert(0, grant)
+    yield _found(
+        sentence + ".",
+        "/dev/kvm",
+        verdict.certainty,
+        tuple(evidence),
+        tuple(fixes),
+        verdict.seen.at,
+    )

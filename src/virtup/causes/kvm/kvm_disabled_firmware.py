@@ -1,0 +1,71 @@
+"""Hardware virtualization is off in the firmware.
+
+## What it means
+The host is no virtual machine, and its processor shows neither `vmx` nor `svm`: the firmware (BIOS,
+UEFI) switched it off, or the processor has none (rare since 2010).
+
+## How to confirm
+`grep -cE 'vmx|svm' /proc/cpuinfo` prints 0; `dmesg | grep -i kvm` may say "disabled by bios";
+`rdmsr 0x3a` shows the lock bit on Intel.
+
+## What to do
+Switch on "Intel Virtualization Technology", "VT-x", "SVM Mode" or "AMD-V" in the firmware's setup,
+then switch the host off and on (a reboot is not always enough). Or run the guest without KVM:
+`<domain type='qemu'>`, which is slow.
+
+## Strings it goes by
+- `kvm: disabled by bios`
+- `Could not access KVM kernel module: No such file or directory`
+- `KVM virtualisation configured, but not available. Either disable in VM configuration or enable in BIOS`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import accel
+from virtup.causes.finding import Finding, Fix
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+CODE = "VU063"
+SLUG = "kvm-disabled-firmware"
+
+_SAID = (
+    "Could not access KVM kernel module: No such file or directory\n"
+    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
+)
+_HOST = KvmFact(architecture="x86_64")
+POSITIVE = (Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
+    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    return accel.probe(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when bare metal shows no virtualization."""
+    verdict = accel.verdict(ev)
+    if verdict is None or verdict.slug != SLUG:
+        return
+    yield _found(
+        "Hardware virtualization is switched off in this host's firmware (or the processor has none), "
+        "so it has no KVM.",
+        "/dev/kvm",
+        verdict.certainty,
+        (verdict.seen.quote, "this host: the processor shows neither vmx nor svm"),
+        (
+            Fix("switch VT-x or SVM on in the firmware's setup, then power the host off and on"),
+            edit("or run without KVM (slow): <domain type='qemu'>"),
+        ),
+        verdict.seen.at,
+    )

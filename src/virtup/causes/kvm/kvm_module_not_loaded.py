@@ -1,0 +1,67 @@
+"""The KVM kernel module is not loaded.
+
+## What it means
+The processor has hardware virtualization and shows it, and `/dev/kvm` is not there: neither
+`kvm_intel` nor `kvm_amd` is loaded. It was blacklisted, the kernel was updated and not rebooted (the
+modules of the running one are gone), or it refused to load.
+
+## How to confirm
+`lsmod | grep kvm` is empty; `grep -cE 'vmx|svm' /proc/cpuinfo` is not 0.
+
+## What to do
+`modprobe kvm_intel` (or `kvm_amd`). When it fails, `dmesg | tail` says why: "disabled by bios" is
+another cause, "Module not found" wants a reboot into the installed kernel.
+
+## Strings it goes by
+- `Could not access KVM kernel module: No such file or directory`
+- `Domain requires KVM, but it is not available`
+- `could not find capabilities for domaintype=kvm`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import accel
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+CODE = "VU060"
+SLUG = "kvm-module-not-loaded"
+
+_SAID = (
+    "Could not access KVM kernel module: No such file or directory\n"
+    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
+)
+_HOST = KvmFact(cpu_flag="svm", architecture="x86_64")
+POSITIVE = (Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
+    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    return accel.probe(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the processor could and the module is missing."""
+    verdict = accel.verdict(ev)
+    if verdict is None or verdict.slug != SLUG:
+        return
+    flag = verdict.fact.cpu_flag if verdict.fact else "vmx"
+    module = "kvm_amd" if flag == "svm" else "kvm_intel"
+    yield _found(
+        f"The kernel module {module} is not loaded, so there is no /dev/kvm.",
+        module,
+        verdict.certainty,
+        (verdict.seen.quote, f"this host: the processor has {flag}, and {module} is not loaded"),
+        (Fix("load it", (f"modprobe {module}",), Safety.CONFIRM, (f"modprobe -r {module}",)),),
+        verdict.seen.at,
+    )

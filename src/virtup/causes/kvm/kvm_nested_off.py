@@ -1,0 +1,74 @@
+"""The host is itself a guest without nested virtualization.
+
+## What it means
+This host is a virtual machine, and its own hypervisor does not pass hardware virtualization on to
+it: the processor shows neither `vmx` nor `svm`. No setting inside this host changes that.
+
+## How to confirm
+`systemd-detect-virt` names the hypervisor; `grep -cE 'vmx|svm' /proc/cpuinfo` prints 0.
+
+## What to do
+Let the outer hypervisor pass it on: KVM: `options kvm_intel nested=1` and CPU mode
+host-passthrough; VMware: "Virtualize Intel VT-x/EPT"; Hyper-V: `Set-VMProcessor -ExposeVirtualization
+Extensions $true`; clouds: an instance type with nested virtualization. Or run the guest without KVM:
+`<domain type='qemu'>`, which is slow.
+
+## Strings it goes by
+- `Could not access KVM kernel module: No such file or directory`
+- `Domain requires KVM, but it is not available`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import accel
+from virtup.causes.finding import Finding, Fix
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+CODE = "VU062"
+SLUG = "kvm-nested-off"
+
+_SAID = (
+    "Could not access KVM kernel module: No such file or directory\n"
+    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
+)
+_HOST = KvmFact(guest_of="Xen HVM domU", architecture="x86_64")
+POSITIVE = (Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
+    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    return accel.probe(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when this host is a guest whose processor has no virtualization."""
+    verdict = accel.verdict(ev)
+    if verdict is None or verdict.slug != SLUG:
+        return
+    outer = verdict.fact.guest_of if verdict.fact else "a hypervisor"
+    yield _found(
+        f"This host is itself a virtual machine ({outer}) without nested virtualization, "
+        "so it has no KVM.",
+        "/dev/kvm",
+        verdict.certainty,
+        (
+            verdict.seen.quote,
+            f"this host: a guest of {outer}, its processor shows neither vmx nor svm",
+        ),
+        (
+            Fix("switch nested virtualization on in the outer hypervisor"),
+            edit("or run without KVM (slow): <domain type='qemu'>"),
+        ),
+        verdict.seen.at,
+    )

@@ -1,0 +1,87 @@
+"""KVM is not usable here, and nothing narrows it down.
+
+## What it means
+The guest needs KVM (`<domain type='kvm'>`), and this host or this QEMU does not offer it. Behind it
+are: no module, the firmware, a virtual machine without nesting, a container without `/dev/kvm`, or an
+emulator built without KVM.
+
+## How to confirm
+`ls -l /dev/kvm`; `lsmod | grep kvm`; `systemd-detect-virt`; `EMULATOR -accel help` lists kvm.
+
+## What to do
+On a physical host: firmware setting and module. In a container: pass the device in. In a virtual
+machine: nested virtualization. Or run the guest without KVM: `<domain type='qemu'>`.
+
+## Strings it goes by
+- `Domain requires KVM, but it is not available`
+- `Emulator '...' does not support virt type 'kvm'`
+- `could not find capabilities for domaintype=kvm`
+- `invalid accelerator kvm`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import accel
+from virtup.causes.finding import Finding, Fix
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Kvm, KvmFact
+
+CODE = "VU064"
+SLUG = "kvm-unavailable"
+
+_SAID = (
+    "Could not access KVM kernel module: No such file or directory\n"
+    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
+)
+_HOST = KvmFact(node=True, allowed=True, cpu_flag="vmx", module="kvm_intel", architecture="x86_64")
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),
+    Evidence(error="unsupported configuration: Domain requires KVM, but it is not available"),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={Kvm(991): KvmFact(module="kvm", architecture="x86_64", guest_of="KVM")},
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
+    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Kvm]:
+    """Ask for the state of KVM when it was refused."""
+    return accel.probe(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when nothing tells why."""
+    verdict = accel.verdict(ev)
+    if verdict is None or verdict.slug != SLUG:
+        return
+    fact = verdict.fact
+    evidence = [verdict.seen.quote]
+    if fact is not None:
+        state = "there and open to QEMU" if fact.node else "not there"
+        evidence.append(f"this host: /dev/kvm is {state}, kernel module {fact.module or 'none'}")
+    sentence = "KVM cannot be used here, and the guest asks for it."
+    if fact is not None and fact.module and not fact.node:
+        sentence = "There is no /dev/kvm, though the kernel has KVM (a container, a private /dev?)."
+    yield _found(
+        sentence,
+        "/dev/kvm",
+        verdict.certainty,
+        tuple(evidence),
+        (
+            Fix("see what is missing", ("ls -l /dev/kvm; lsmod | grep kvm; dmesg | grep -i kvm",)),
+            edit("or run without KVM (slow): <domain type='qemu'>"),
+        ),
+        verdict.seen.at,
+    )

@@ -1,0 +1,107 @@
+"""The host cannot give the guest its RAM.
+
+## What it means
+QEMU reserves the guest's memory at the start, and the kernel refused: the size is beyond what the
+host can ever give (a unit that was mixed up: `<memory unit='GiB'>` for MiB), other guests have taken
+it, overcommit is off, or a limit of the process or its control group is lower.
+
+## How to confirm
+`free -m`; `cat /proc/sys/vm/overcommit_memory`; `ulimit -v`; `cat
+/sys/fs/cgroup/machine.slice/memory.max`.
+
+## What to do
+Give the guest less memory, end other guests, add swap, or raise the limit.
+
+## Strings it goes by
+- `cannot set up guest memory 'pc.ram': Cannot allocate memory`
+- `Cannot set up guest memory 'pc.ram': Cannot allocate memory`, `Failed to allocate 1 bytes`
+- `mmap: Cannot allocate memory`, `unable to start vcpu thread`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.usage import memory_kib
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Memory, MemoryFact
+
+CODE = "VU070"
+SLUG = "mem-host-ram-short"
+
+_WORDS = re.compile(
+    r"[^\n]*(?:cannot set up guest memory '(?P<name>[^'\n]*)'|failed to allocate memory for guest"
+    r"|mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
+    re.IGNORECASE,
+)
+_SAID = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory\n"
+_ARGV = ("/usr/bin/qemu-system-x86_64", "-m", "size=943718400k")
+_HOST = MemoryFact(total_kib=8 << 20, available_kib=6 << 20)
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr=_SAID, argv=_ARGV, uid=991, host={Memory(): _HOST}),
+)
+NEGATIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory\n"
+    ),
+    Evidence(stderr="qemu-system-x86_64: Could not allocate dirty bitmap\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[Memory]:
+    """Ask for the host's memory when QEMU got none."""
+    if ev.uid is not None and said(ev).find(_WORDS) is not None:
+        yield Memory()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding; proven when the guest's memory exceeds what there is."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    asked, fact = memory_kib(ev.argv), ev.fact(Memory())
+    evidence = [seen.quote]
+    sentence = "The host cannot give the guest its memory"
+    short = ""
+    if asked:
+        sentence = f"The host cannot give the guest its {mib(asked)} of memory"
+    if fact is not None:
+        short = _short(asked, fact)
+        free = f"{mib(fact.available_kib)} of {mib(fact.total_kib)} are available"
+        swap = f", {mib(fact.swap_free_kib)} of swap" if fact.swap_free_kib else ""
+        evidence.append(f"this host: {free}{swap}")
+    certainty = Certainty.PROVEN if short else Certainty.LIKELY
+    yield _found(
+        f"{sentence}: {short}." if short else sentence + ".",
+        f"{mib(asked)}" if asked else "memory",
+        certainty,
+        tuple(evidence),
+        (Fix("lower <memory> in the definition, or free memory on the host"),),
+        seen.at,
+    )
+
+
+def mib(kib: int) -> str:
+    """Return a size for people."""
+    return f"{kib >> 20} GiB" if kib >= 10 << 20 else f"{kib >> 10} MiB"
+
+
+def _short(asked: int, fact: MemoryFact) -> str:
+    if not asked:
+        return ""
+    if 0 <= fact.address_limit_kib < asked:
+        return f"a process may have {mib(fact.address_limit_kib)} (ulimit -v)"
+    if asked > fact.total_kib + fact.swap_free_kib:
+        return f"it has {mib(fact.total_kib)} in all"
+    if asked > fact.available_kib + fact.swap_free_kib:
+        return f"{mib(fact.available_kib)} are available"
+    if fact.overcommit == 2 and asked > fact.commit_free_kib >= 0:
+        return "overcommit is off (vm.overcommit_memory=2) and the limit is reached"
+    return ""

@@ -1,0 +1,69 @@
+"""The host port of a user-mode forward needs privilege.
+
+## What it means
+Ports below 1024 may be opened only by root or with CAP_NET_BIND_SERVICE, and QEMU runs without
+either.
+
+## How to confirm
+`cat /proc/sys/net/ipv4/ip_unprivileged_port_start` is above the port; nothing listens on it.
+
+## What to do
+Forward a port from 1024 up, and let the host's firewall redirect the low port to it.
+
+## Strings it goes by
+- `Could not set up host forwarding rule 'tcp:127.0.0.1:80-:80'`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import ports
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.who import account, edit
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PortFact, PortHolder
+
+CODE = "VU088"
+SLUG = "net-hostfwd-privileged-port"
+
+_SAID = (
+    "qemu-system-x86_64: -netdev user,id=n,hostfwd=tcp:127.0.0.1:80-:80: Could not set up host "
+    "forwarding rule 'tcp:127.0.0.1:80-:80'\n"
+)
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr=_SAID, uid=991, host={PortHolder(80): PortFact()}),
+)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace(":80", ":8080")),
+    Evidence(stderr=_SAID, uid=991, host={PortHolder(80): PortFact(True, "0.0.0.0")}),  # noqa: S104
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PortHolder]:
+    """Ask whether somebody has the port already."""
+    return ports.probes(ev)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each low port that nobody has and QEMU may not open."""
+    for taken in ports.taken(ev):
+        use, fact = taken.use, taken.fact
+        if use.what != "port forward" or use.port >= 1024 or (fact and fact.listening):
+            continue
+        evidence = [taken.seen.quote]
+        if fact is not None:
+            evidence.append(f"this host: nobody listens on {use.protocol} port {use.port}")
+        yield _found(
+            f"{account(ev)} may not open the host's {use.protocol} port {use.port} "
+            "(below 1024), which is to be forwarded.",
+            str(use.port),
+            Certainty.LIKELY,
+            tuple(evidence),
+            (edit(f"forward a port from 1024 up instead of {use.port}"),),
+            taken.at,
+        )

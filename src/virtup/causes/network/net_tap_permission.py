@@ -1,0 +1,100 @@
+"""QEMU or the daemon lacks the privilege to make or attach a tap device.
+
+## What it means
+Making a tap, or opening one of another owner, needs CAP_NET_ADMIN, and `/dev/net/tun` must be open
+to the account. A user's session has neither; QEMU itself has neither, when a raw argument
+(`-netdev tap`) makes it open the tap.
+
+## How to confirm
+`ls -l /dev/net/tun`; `ip -d tuntap list` shows the owner of an existing tap.
+
+## What to do
+As a user: `<interface type='user'>`, or a tap that an administrator made for the account
+(`ip tuntap add tap7 mode tap user ME`) with `managed='no'`. On a system daemon: use `<interface>`,
+whose tap virtup opens and hands to QEMU, in place of raw arguments.
+
+## Strings it goes by
+- `could not open /dev/net/tun: Permission denied`
+- `could not configure /dev/net/tun (tap7): Operation not permitted`
+- `Unable to create tap device vnet%d: Operation not permitted`
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import interfaces
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.network.net_tun_missing import DEVICE, OPEN
+from virtup.causes.who import account, edit
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+CODE = "VU083"
+SLUG = "net-tap-permission"
+
+_DENIED = {errno.EACCES, errno.EPERM}
+_SAID = "qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not open /dev/net/tun: Permission denied\n"
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr="qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not configure /dev/net/tun "
+        "(tap7): Operation not permitted\n"
+    ),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={
+            PathAccess(DEVICE, "write", 991): PathFact(
+                exists=True, blocked=DEVICE, lacks="write", owner="root", group="root", mode="0600"
+            )
+        },
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("Permission denied", "No such file or directory")),
+    Evidence(stderr="qemu: could not open kernel file '/boot/k': Permission denied\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the device."""
+    if ev.uid is not None and said(ev).find(OPEN) is not None:
+        yield PathAccess(DEVICE, "write", ev.uid, ev.gids)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the device or the tap is refused."""
+    seen = _refused(ev)
+    if seen is None:
+        return
+    fact = ev.fact(PathAccess(DEVICE, "write", ev.uid, ev.gids)) if ev.uid is not None else None
+    blocked = fact is not None and bool(fact.blocked)
+    evidence = [seen.quote]
+    if fact is not None and fact.blocked:
+        evidence.append(
+            f"this host: '{fact.blocked}' has mode {fact.mode}, owner {fact.owner}:{fact.group}"
+        )
+    yield _found(
+        f"{account(ev)} may not make or open tap devices (through {DEVICE}).",
+        DEVICE,
+        Certainty.PROVEN if blocked else Certainty.LIKELY,
+        tuple(evidence),
+        (edit("use <interface> (virtup opens its tap) or <interface type='user'>"),),
+        seen.at,
+    )
+
+
+def _refused(ev: Evidence) -> Seen | None:
+    opened = said(ev).find(OPEN)
+    if opened is not None and errno_of(opened["err"]) in _DENIED:
+        return opened
+    for named in interfaces.taps_told(ev):
+        if errno_of(named.seen.quote) in _DENIED or ev.errno in _DENIED:
+            return named.seen
+    return None

@@ -1,0 +1,85 @@
+"""/dev/net/tun is not available.
+
+## What it means
+Taps are made through `/dev/net/tun`, and it is not there: the `tun` module is not loaded (or is of
+another kernel than the one that runs), or QEMU or the daemon runs in a container without the device.
+
+## How to confirm
+`ls -l /dev/net/tun`; `modprobe tun`; `uname -r` against `ls /lib/modules`.
+
+## What to do
+`modprobe tun`; after a kernel update reboot; pass the device into the container.
+
+## Strings it goes by
+- `could not open /dev/net/tun: No such file or directory`
+- `Unable to open /dev/net/tun, is tun module loaded?: No such device`
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.words import errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+CODE = "VU082"
+SLUG = "net-tun-missing"
+
+DEVICE = "/dev/net/tun"
+OPEN = re.compile(
+    r"[^\n]*(?:could not open|unable to open|cannot open|cannot access) '?/dev/net/tun'?"
+    r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
+    re.IGNORECASE,
+)
+_SAID = (
+    "qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not open /dev/net/tun: "
+    "No such file or directory\n"
+)
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(error="Unable to open /dev/net/tun, is tun module loaded?: No such device."),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={PathAccess(DEVICE, "write", 991): PathFact(missing="/dev/net/tun")},
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={PathAccess(DEVICE, "write", 991): PathFact(exists=True, allowed=True)},
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the device."""
+    if ev.uid is not None and said(ev).find(OPEN) is not None:
+        yield PathAccess(DEVICE, "write", ev.uid, ev.gids)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the device is not there."""
+    seen = said(ev).find(OPEN)
+    if seen is None or errno_of(seen["err"] + " ") not in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+        return
+    fact = ev.fact(PathAccess(DEVICE, "write", ev.uid, ev.gids)) if ev.uid is not None else None
+    if fact is not None and fact.exists:
+        return
+    yield _found(
+        f"{DEVICE} does not exist: the kernel module tun is not loaded.",
+        DEVICE,
+        Certainty.PROVEN if fact else Certainty.LIKELY,
+        (seen.quote, *((f"this host has no '{fact.missing or DEVICE}'",) if fact else ())),
+        (Fix("load it", ("modprobe tun",), Safety.CONFIRM, ("modprobe -r tun",)),),
+        seen.at,
+    )

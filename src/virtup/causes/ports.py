@@ -1,0 +1,82 @@
+"""Ports that QEMU could not listen on: which, for what, and who has them."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from virtup.causes.finding import NOWHERE
+from virtup.causes.usage import PortUse, ports
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PortFact, PortHolder
+
+_BIND = re.compile(
+    r"[^\n]*?(?:(?P<option>-(?:vnc|spice|chardev|serial|monitor|qmp|gdb|incoming|netdev|nic) [^\n]*?): )?"
+    r"(?:failed to start vnc server[^\n:]*: )?"
+    r"(?:failed to (?:find an available port|bind socket(?: to [^\n:]+)?|listen on socket)"
+    r"|could not set up host forwarding rule '(?P<rule>[^'\n]+)'"
+    r"|(?:reds_init_socket: )?binding socket to (?P<spice>\S+:\d+) failed"
+    r"|failed to start vnc server on [`'](?P<old>[^'\n]+)'"
+    r"|bind\(unix|bind\([^)\n]*\))(?P<err>[^\n]*)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A port that was refused; ``use`` says what for, ``errno`` why if the words tell."""
+
+    use: PortUse
+    errno: int | None
+    seen: Seen
+    fact: PortFact | None
+
+    @property
+    def at(self) -> int:
+        """Where the words tell it."""
+        return self.seen.at if self.seen else NOWHERE
+
+
+def probes(ev: Evidence) -> Iterator[PortHolder]:
+    """Ask who has the ports that were refused."""
+    if ev.uid is not None:
+        yield from (PortHolder(one.use.port, one.use.protocol) for one in taken(ev))
+
+
+def taken(ev: Evidence) -> list[Taken]:
+    """Return the ports that were refused, in the order of the words."""
+    found: list[Taken] = []
+    for seen in said(ev).find_all(_BIND):
+        for use in _uses(ev, seen):
+            fact = ev.fact(PortHolder(use.port, use.protocol)) if ev.uid is not None else None
+            number = errno_of(seen["err"]) or (errno.EADDRINUSE if seen["spice"] else None)
+            if all(other.use.port != use.port for other in found):
+                found.append(Taken(use, number, seen, fact))
+    return found
+
+
+def _uses(ev: Evidence, seen: Seen) -> list[PortUse]:
+    if seen["rule"]:
+        protocol, address, rest = (seen["rule"].split(":", 2) + ["", ""])[:3]
+        port = rest.partition("-")[0]
+        return (
+            [PortUse(int(port), "port forward", address, protocol or "tcp")]
+            if port.isdigit()
+            else []
+        )
+    if seen["spice"]:
+        address, _, port = seen["spice"].rpartition(":")
+        return [PortUse(int(port), "SPICE", address)]
+    if seen["old"]:
+        return list(ports(("qemu", "-vnc", seen["old"])))
+    name, _, value = seen["option"].partition(" ")
+    if not name:
+        return []
+    named = list(ports(("qemu", name, value)))
+    address = re.search(r"(?:tcp:)?([\w.\[\]-]*):(\d+)", value) if not named else None
+    if address and name in {"-serial", "-monitor", "-qmp", "-gdb", "-incoming"}:
+        named = [PortUse(int(address[2]), f"QEMU's {name}", address[1])]
+    return named

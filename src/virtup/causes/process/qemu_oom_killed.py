@@ -1,0 +1,74 @@
+"""The kernel killed QEMU because memory ran out.
+
+## What it means
+The host, or the control group that QEMU is in, had no memory left, and the kernel's memory killer
+chose QEMU. The guest's own memory, the other guests and everything else on the host compete.
+
+## How to confirm
+`dmesg -T | grep -i 'killed process'` names the pid, and whether it was a control group's limit
+("Memory cgroup out of memory") or the host's.
+
+## What to do
+Give the guest less memory, end other programs or guests, raise the group's limit, or add swap.
+
+## Strings it goes by
+- `Out of memory: Killed process 4711 (qemu-system-x86)`
+- `Memory cgroup out of memory: Killed process`
+- `oom-kill:constraint=CONSTRAINT_MEMCG`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.signals import oom_line, whose
+from virtup.causes.usage import memory_kib
+from virtup.model.evidence import Evidence
+from virtup.model.probe import KernelLog, KernelLogFact, Memory
+
+CODE = "VU051"
+SLUG = "qemu-oom-killed"
+
+_LINE = "Out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB, anon-rss:8000kB"
+POSITIVE = (
+    Evidence(
+        phase="monitor",
+        signal=9,
+        pid=77,
+        host={KernelLog(77): KernelLogFact(readable=True, lines=(_LINE,))},
+    ),
+)
+NEGATIVE = (
+    Evidence(phase="monitor", signal=9, pid=77, host={KernelLog(77): KernelLogFact(readable=True)}),
+    Evidence(phase="monitor", signal=9, pid=77),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[KernelLog | Memory]:
+    """Ask the kernel's log about a killed QEMU."""
+    if ev.signal == 9 and ev.pid:
+        yield KernelLog(ev.pid)
+    if oom_line(ev):
+        yield Memory()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the kernel's log names this QEMU."""
+    line = oom_line(ev)
+    if ev.signal != 9 or not line:
+        return
+    asked = memory_kib(ev.argv)
+    memory = ev.fact(Memory())
+    evidence = [line]
+    sentence = f"The kernel killed {whose(ev)} because memory ran out"
+    if memory is not None and memory.total_kib:
+        free, total = memory.available_kib >> 10, memory.total_kib >> 10
+        evidence.append(f"this host: {free} MiB of {total} MiB are available now")
+    if asked:
+        sentence += f" (the guest is to have {asked >> 10} MiB)"
+    fix = Fix("free memory on the host, or lower <memory> in the definition")
+    yield _found(sentence + ".", f"pid {ev.pid}", Certainty.PROVEN, tuple(evidence), (fix,), 0)

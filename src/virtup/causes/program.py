@@ -1,0 +1,78 @@
+"""An emulator that could not be run: what the kernel or the words say of the program."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from virtup.causes.finding import NOWHERE
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Emulator, EmulatorFact
+
+_WORDS = re.compile(
+    r"(?:cannot (?:check|run) QEMU binary|failed to start QEMU binary|cannot execute binary"
+    r"|cannot find (?:suitable )?emulator|failed to (?:probe|execute)|exec of)"
+    r" '?(?P<path>/[^\s':]+)'?(?: for probing)?:? ?(?P<err>[^\n]*)",
+    re.IGNORECASE,
+)
+_CALLS = frozenset(
+    {
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOEXEC,
+        errno.ELOOP,
+        errno.ENOTDIR,
+        errno.ELIBBAD,
+        errno.ETXTBSY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A program that did not come to run; ``errno`` is None when nobody says."""
+
+    path: str
+    errno: int | None
+    seen: Seen | None
+    fact: EmulatorFact | None
+
+    @property
+    def at(self) -> int:
+        """Where the words tell it."""
+        return self.seen.at if self.seen else NOWHERE
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The line that tells it, or what the kernel answered."""
+        if self.seen:
+            return (self.seen.quote,)
+        name = errno.errorcode.get(self.errno or 0, "")
+        return (f"running '{self.path}' failed with {name}",) if name else ()
+
+
+def probe(ev: Evidence) -> Iterator[Emulator]:
+    """Ask for the program when it did not run."""
+    found = _suspect(ev)
+    if found is not None and ev.uid is not None:
+        yield Emulator(found.path, ev.uid, ev.gids)
+
+
+def not_run(ev: Evidence) -> NotRun | None:
+    """Return the program that did not run, or None when one did or nothing tells."""
+    return _suspect(ev)
+
+
+def _suspect(ev: Evidence) -> NotRun | None:
+    seen = said(ev).find(_WORDS)
+    called = ev.errno in _CALLS and (ev.phase == "exec" or bool(ev.path and ev.path == ev.emulator))
+    if seen is None and not called:
+        return None
+    path = (seen["path"] if seen else "") or ev.path or ev.emulator
+    code = ev.errno if called else errno_of(seen["err"] if seen else "")
+    fact = ev.fact(Emulator(path, ev.uid, ev.gids)) if ev.uid is not None else None
+    return NotRun(path, code, seen, fact)

@@ -1,0 +1,86 @@
+"""The CPU model does not exist in the installed QEMU.
+
+## What it means
+`<cpu><model>` names a model that this QEMU does not know: a typing error, a model of a newer QEMU,
+or a name of another hypervisor.
+
+## How to confirm
+`qemu-system-x86_64 -cpu help`; the finding names the nearest.
+
+## What to do
+Correct the name. `<cpu mode='host-passthrough'/>` gives the guest the host's own CPU when it never
+moves to another host; `qemu64` runs everywhere.
+
+## Strings it goes by
+- `unable to find CPU model 'Skylake-Sever'`
+- `Unable to find CPU definition: Skylake-Sever` (QEMU before 2.5)
+- `Unknown CPU model Skylake-Sever`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.who import edit, nearest
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import CpuModels, NamesFact
+
+CODE = "VU036"
+SLUG = "cpu-model-unknown"
+
+_WORDS = re.compile(
+    r"unable to find cpu (?:model|definition)[: ]+'?(?P<a>[\w.-]+)'?"
+    r"|unknown cpu model '?(?P<b>[\w.-]+)'?"
+    r"|cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known)",
+    re.IGNORECASE,
+)
+_QEMU = "/usr/bin/qemu-system-x86_64"
+_SAID = "qemu-system-x86_64: unable to find CPU model 'Skylake-Sever'\n"
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr="Unable to find CPU definition: Skylake-Sever\n"),
+    Evidence(
+        stderr=_SAID,
+        emulator=_QEMU,
+        uid=991,
+        host={CpuModels(_QEMU, 991): NamesFact(("qemu64", "Skylake-Client", "Skylake-Server"))},
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr="qemu-system-x86_64: CPU model 'host' requires KVM or HVF\n"),
+    Evidence(stderr="qemu-system-x86_64: Property 'qemu64-x86_64-cpu.frob' not found\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[CpuModels]:
+    """Ask the emulator for its CPU models when one was refused."""
+    if said(ev).find(_WORDS) is not None and ev.emulator and ev.uid is not None:
+        yield CpuModels(ev.emulator, ev.uid, ev.gids)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with the nearest models that this QEMU has."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    wanted = seen["a"] or seen["b"] or seen["c"]
+    known = ev.fact(CpuModels(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
+    if known is not None and wanted in known.names:
+        return
+    near = nearest(wanted, known.names) if known else []
+    sentence = f"This QEMU has no CPU model '{wanted}'"
+    evidence = [seen.quote]
+    if known:
+        evidence.append(f"this host: '{wanted}' is not among the {len(known.names)} models it has")
+    if near:
+        sentence += f"; the nearest that it has: {', '.join(near[:2])}"
+    look = Fix("choose one that it lists", (f"{ev.emulator or 'qemu-system-x86_64'} -cpu help",))
+    fix = edit(f"change <model>{wanted}</model> to '{near[0]}'") if near else look
+    certainty = Certainty.PROVEN if known and known.names else Certainty.LIKELY
+    yield _found(sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at)

@@ -1,0 +1,44 @@
+"""Signals as sentences name them, and which of them mean what."""
+
+from __future__ import annotations
+
+import re
+from signal import Signals
+
+from virtup.model.evidence import Evidence
+from virtup.model.probe import KernelLog
+
+CRASHES: dict[int, str] = {
+    Signals.SIGSEGV: "a segmentation fault",
+    Signals.SIGABRT: "an abort (failed assertion)",
+    Signals.SIGBUS: "a bus error (memory or a mapped file went away)",
+    Signals.SIGILL: "an illegal instruction",
+    Signals.SIGFPE: "an arithmetic fault",
+    Signals.SIGSYS: "a forbidden system call (the -sandbox filter)",
+    Signals.SIGTRAP: "a trap",
+}
+_OOM = re.compile(r"out of memory|oom-kill|oom_kill", re.IGNORECASE)
+
+
+def name(number: int) -> str:
+    """Return the signal's name, such as ``SIGKILL``."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def whose(ev: Evidence) -> str:
+    """Return the noun for the QEMU of *ev*."""
+    return f"QEMU (pid {ev.pid})" if ev.pid else "QEMU"
+
+
+def oom_line(ev: Evidence) -> str:
+    """Return the kernel's line that it killed this QEMU for lack of memory, or ``""``."""
+    log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
+    return next((line for line in (log.lines if log else ()) if _OOM.search(line)), "")
+
+
+def is_oom(ev: Evidence) -> bool:
+    """Did the kernel kill this QEMU for lack of memory?"""
+    return bool(oom_line(ev))
