@@ -15,10 +15,11 @@ _MESSAGE_BYTES_MAX = 65536
 def error_body(error: VirtError) -> dict[str, Any]:
     """The body (``virNetMessageError``) that tells a client of *error*.
 
-    The message is cut to 64 KiB; the whole of it is in the daemon's log.
+    The message is cut to 64 KiB; the whole of it is in the daemon's log. Bytes that are no text
+    are escaped.
     """
-    raw = error.message.replace("\0", "\\0").encode("utf-8", "surrogateescape")
-    text = raw[:_MESSAGE_BYTES_MAX].decode("utf-8", "surrogateescape")
+    raw = error.message.replace("\0", "\\0").encode("utf-8", "backslashreplace")
+    text = raw[:_MESSAGE_BYTES_MAX].decode("utf-8", "ignore")
     return {
         "code": int(error.code),
         "domain": int(error.origin),

@@ -191,7 +191,10 @@ def _put(out: bytearray, raw: bytes, limit: int) -> None:
 def _raw_text(value: Any) -> bytes:
     if not isinstance(value, str):
         raise XdrError(f"{value!r} is not a text")
-    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        raw = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        raise XdrError(f"{value!r} is not a text that UTF-8 can hold") from exc
     if b"\0" in raw:
         raise XdrError("a text holds a zero byte")
     return raw

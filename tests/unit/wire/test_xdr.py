@@ -118,6 +118,7 @@ def test_a_body_that_does_not_fit_is_refused(name, data, says):
         ("remote_connect_open_args", {"name": None, "flags": -1}, "'flags': -1 is not a number"),
         ("remote_connect_open_args", {"name": 7, "flags": 0}, "'name': 7 is not a text"),
         ("remote_connect_open_args", {"name": "a\0", "flags": 0}, "zero byte"),
+        ("remote_connect_open_args", {"name": "\ud800", "flags": 0}, "UTF-8 can hold"),
         ("remote_nonnull_domain", {**DOM, "uuid": b"1"}, "is not 16 bytes"),
         ("remote_nonnull_domain", {**DOM, "id": 2**31}, "'id': 2147483648 is not a number"),
         ("remote_connect_list_domains_ret", {"ids": 5}, "5 is not a list"),
