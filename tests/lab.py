@@ -204,7 +204,12 @@ def discard(place: Path) -> None:
 
 @cache
 def guest_dir() -> Path:
-    """Return the folder of the tiny guest, made first if it is not there yet."""
+    """Return the folder of the tiny guest, made or mended once in this run."""
+    return make_guest()
+
+
+def make_guest() -> Path:
+    """Make the tiny guest if it is not there, give it back its owner and modes; its folder."""
     done = subprocess.run(
         [sys.executable, PROJECT / "tools" / "make_guest.py"],
         capture_output=True,

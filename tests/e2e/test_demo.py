@@ -38,7 +38,7 @@ def form(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def state(guest: Path) -> list[tuple[str, int, int, int, bool]]:
+def state(guest: Path) -> list[tuple[str, int, bool]]:
     paths = [guest / name for name in ("vmlinuz", "initrd.img", "disk.img")]
     stats = ((path, path.stat()) for path in paths)
     return [
@@ -51,8 +51,8 @@ def folders() -> set[Path]:
 
 
 @pytest.mark.root
-def test_it_prints_what_the_readme_shows(guest_dir: Path) -> None:
-    before, known = state(guest_dir), folders()
+def test_it_prints_what_the_readme_shows() -> None:
+    before, known = state(lab.make_guest()), folders()
     done = subprocess.run(
         [sys.executable, DEMO], env=lab.environment(), capture_output=True, text=True, check=False
     )
@@ -60,7 +60,7 @@ def test_it_prints_what_the_readme_shows(guest_dir: Path) -> None:
     tool = readme_tool()
     shown = tool.block((lab.PROJECT / "README.md").read_text(), "demo")
     assert form(tool.plain(done.stdout)) == form(shown), "run `make readme` and read the difference"
-    assert state(guest_dir) == before
+    assert state(lab.guest_dir()) == before
     assert folders() <= known
     assert not lab.processes("/tmp/virtup-demo.")
 
@@ -76,8 +76,8 @@ def test_a_user_without_root_gets_it_too(scratch: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_cleans_up_when_it_is_interrupted(guest_dir: Path, number: signal.Signals) -> None:
-    before = state(guest_dir)
+def test_it_cleans_up_when_it_is_interrupted(number: signal.Signals) -> None:
+    before = state(lab.make_guest())
     process = subprocess.Popen(
         [sys.executable, DEMO],
         env=lab.environment(),
@@ -101,4 +101,4 @@ def test_it_cleans_up_when_it_is_interrupted(guest_dir: Path, number: signal.Sig
     assert folder
     assert not Path(folder[1]).exists()
     assert not lab.processes(folder[1])
-    assert state(guest_dir) == before
+    assert state(lab.guest_dir()) == before

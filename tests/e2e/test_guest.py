@@ -27,7 +27,7 @@ class Bare:
         self.process = subprocess.Popen(
             [
                 *[lab.QEMU, "-nodefaults", "-nographic", "-no-reboot", "-m", "192"],
-                *["-accel", "tcg", "-kernel", guest / "vmlinuz", "-initrd", guest / initrd],
+                *["-accel", "tcg", "-kernel", f"{guest}/vmlinuz", "-initrd", f"{guest}/{initrd}"],
                 *["-append", f"console=ttyS0 quiet {words}", "-serial", "stdio"],
                 *["-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n"],
                 *["-drive", f"file={guest}/disk.img,format=raw,if=none,id=d,read-only=on"],
