@@ -30,6 +30,7 @@ class Lock:
         """Give the lock up. The file stays: removing it could cut a successor's lock off."""
         if self._fd >= 0:
             os.ftruncate(self._fd, 0)
+            fcntl.flock(self._fd, fcntl.LOCK_UN)  # also for a child on its way to exec
             os.close(self._fd)
             self._fd = -1
 
