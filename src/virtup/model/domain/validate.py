@@ -80,6 +80,12 @@ def _controllers(dom: Domain) -> None:
         ):
             raise _refused(dom, one, f"Multiple '{one.type}' controllers with index '{one.index}'")
         seen.add(key)
+    masters = {one.index for one in dom.devices.controller if one.model == "ich9-ehci1"}
+    for one in dom.devices.controller:
+        if one.master_startport is not None and one.index not in masters:
+            raise _refused(
+                dom, one, f"'{one.model}' has no 'ich9-ehci1' controller with index '{one.index}'"
+            )
 
 
 def _disks(dom: Domain) -> None:
@@ -101,6 +107,11 @@ def _disks(dom: Domain) -> None:
                     f"controller='{a.controller}' bus='{a.bus}' target='{a.target}' unit='{a.unit}'",
                 )
             places.add(place)
+        image = disk.driver.type if disk.driver else None
+        if disk.shareable and image not in (None, "raw"):
+            raise _unsupported(
+                dom, disk, f"shared access for disk '{name}' requires format 'raw', not '{image}'"
+            )
         if disk.target.bus == "usb" and (disk.source is None or not disk.source.path):
             raise _unsupported(dom, disk, "'usb' disk must not be empty")
         if (disk.vendor or disk.product) and disk.target.bus != "scsi":
