@@ -9,7 +9,6 @@ from virtup.errors import StartFailed, VirtError
 from virtup.machine.diagnose import diagnose
 from virtup.model.evidence import Evidence
 
-
 UNKNOWN = "VU000"
 """The code of the finding that lays the evidence out because no cause fits."""
 

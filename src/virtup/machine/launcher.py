@@ -108,7 +108,6 @@ class Launcher:
         self._statuses = Statuses(layout.state_dir, disk)
         self._ports: set[int] = set()
         self._boot = host_node.boot_id()
-        self._known_account: Account | None = None
         self._writes: set[asyncio.Task[None]] = set()
         self._next_id = 1
 
@@ -120,6 +119,7 @@ class Launcher:
         Raises VirtError with findings; nothing is left behind.
         """
         domain: Domain | None = None
+        emulator = ""
         try:
             domain = parse_domain(xml)
             emulator = domain.devices.emulator or self._emulators.default_emulator(
@@ -134,6 +134,7 @@ class Launcher:
                 phase="parse" if domain is None else "validate",
                 definition=xml,
                 guest=domain.name if domain is not None else "",
+                emulator=emulator,
                 running=self.running(),
             )
             evidence = self._as_user(with_probe(evidence, error))
@@ -196,7 +197,7 @@ class Launcher:
 
     async def _launch(self, domain: Domain, request: Request, attempt: Attempt) -> Launch:
         """Gather what the steps need: the account, QEMU's capabilities, an id."""
-        account = self._known_account = self._look_up_account()
+        account = self._look_up_account()
         caps = await self._emulators.capabilities(str(domain.devices.emulator))
         attempt.qemu_version = ".".join(map(str, caps.version))
         if domain.type == "kvm":
@@ -315,7 +316,11 @@ class Launcher:
 
     def _as_user(self, evidence: Evidence) -> Evidence:
         """Add whom QEMU runs as; a missing account is the start's own error, not this one's."""
-        uid, name, gids = identity(self._known_account)
+        try:
+            account = self._look_up_account()
+        except VirtError:
+            return evidence
+        uid, name, gids = identity(account)
         return replace(evidence, user=name, uid=uid, gids=gids)
 
     # -- after the daemon's own restart --------------------------------------------------------

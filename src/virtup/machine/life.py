@@ -17,7 +17,8 @@ from typing import Any
 
 from virtup.errors import OperationInvalid, OperationTimeout, VirtError
 from virtup.host.logfile import GuestLog
-from virtup.host.process import Exit, Process
+from virtup.host.process import Exit
+from virtup.host.process import Running as RunningProcess
 from virtup.machine import agent, files
 from virtup.machine.events import DomainRef, Event
 from virtup.machine.monitor import Monitor, MonitorGone
@@ -53,7 +54,7 @@ class Machine:
     uuid: bytes
     id: int
     live: Domain
-    process: Process
+    process: RunningProcess
     log: GuestLog
     release: Callable[[], Awaitable[None]]
     on_event: Callable[[Event], None]
