@@ -150,7 +150,7 @@ class Domains:
     async def create(self, xml: str, flags: int, client_id: int | None) -> Guest:
         """Start a guest from XML without defining it."""
         refuse_flags(flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE | 32)
-        domain = await self._launcher.complete(xml)
+        domain = await self._launcher.complete(xml, to_start=True)
         guest = self._conflict(domain)
         if guest is None:
             guest = Guest(self, domain, persistent=False)

@@ -113,10 +113,10 @@ class Launcher:
 
     # -- definitions ---------------------------------------------------------------------------
 
-    async def complete(self, xml: str) -> Domain:
+    async def complete(self, xml: str, *, to_start: bool = False) -> Domain:
         """Return *xml* as the definition it becomes: parsed, completed and checked.
 
-        Raises VirtError with findings; nothing is left behind.
+        Raises VirtError with findings; *to_start* leaves a record of that, as of every start.
         """
         domain: Domain | None = None
         emulator = ""
@@ -138,7 +138,26 @@ class Launcher:
                 running=self.running(),
             )
             evidence = self._as_user(with_probe(evidence, error))
-            raise await told(error.message, evidence, error) from error
+            refusal = await told(error.message, evidence, error)
+            if to_start and domain is not None:
+                self._note_refusal(domain, evidence, refusal)
+            raise refusal from error
+
+    def _note_refusal(self, domain: Domain, evidence: Evidence, refusal: VirtError) -> None:
+        now = self._clock.monotonic()
+        attempt = Attempt(
+            guest=domain.name,
+            uuid=domain.uuid or "",
+            began=records.now(),
+            verdict=records.FAILED,
+            phase=evidence.phase,
+            error=refusal.message,
+            definition=format_domain(domain, inactive=True),
+            emulator=evidence.emulator,
+            kernel=host_node.kernel(),
+            findings=list(refusal.findings),
+        )
+        self._note(attempt, now, None)
 
     async def to_native(self, xml: str) -> str:
         """Return the command line for *xml*; nothing is started."""
