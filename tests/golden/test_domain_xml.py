@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from virtup.errors import ConfigUnsupported, VirtError, XmlInvalid, XmlRefused
 from virtup.model.domain import format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
@@ -88,6 +89,7 @@ def made(case: str) -> Domain:
         uuid="c7a5fdbd-edaf-9455-926a-d65c16db1809",
         mac=lambda: "52:54:00:00:00:01",
         emulator="/usr/bin/qemu-system-x86_64",
+        usb_ports=False,
     )
 
 
@@ -121,7 +123,9 @@ def plain(words: list[str]) -> list[str]:
 
 
 def difference(want: list[str], have: list[str]) -> str:
-    return "\n".join(list(difflib.unified_diff(want, have, "libvirt", "virtup", "", "", 0, ""))[:12])
+    return "\n".join(
+        list(difflib.unified_diff(want, have, "libvirt", "virtup", "", "", 0, ""))[:12]
+    )
 
 
 @cache
@@ -144,8 +148,10 @@ def judge(case: str) -> Verdict:
     environment = [one for one in want["env"] if not one.startswith(("USER=", "LOGNAME="))]
     have = plain([*(f"{name}={value}" for name, value in line.env), *line.argv])
     argv = difference(plain([*environment, *want["argv"]]), have)
-    out = "" if case in DIFFERS else difference(
-        (folder / "out.xml").read_text().splitlines(), text.splitlines()
+    out = (
+        ""
+        if case in DIFFERS
+        else difference((folder / "out.xml").read_text().splitlines(), text.splitlines())
     )
     if argv or out:
         return Verdict("wrong", f"{argv}\n{out}")
@@ -191,7 +197,12 @@ def test_what_was_completed_stays_as_it_is() -> None:
             continue
         once = format_domain(made(case))
         again = complete(
-            parse_domain(once), capabilities(), uuid=None, mac=lambda: "", emulator="/none"
+            parse_domain(once),
+            capabilities(),
+            uuid=None,
+            mac=lambda: "",
+            emulator="/none",
+            usb_ports=False,
         )
         assert format_domain(again) == once, case
 

@@ -33,11 +33,13 @@ def complete(
     mac: Callable[[], str],
     host_arch: str = "x86_64",
     emulator: str,
+    usb_ports: bool = True,
 ) -> Domain:
     """*dom* as libvirt would keep it.
 
     *uuid* is given to a definition without one, *mac* makes addresses for network cards
-    without one, *emulator* stands in where none is named. Raises XmlRefused and
+    without one, *emulator* stands in where none is named. Without *usb_ports*, USB devices that
+    name no port get theirs at the start only. Raises XmlRefused and
     ConfigUnsupported, naming file and line.
     """
     dom = _defaults(as_definition(dom), caps, uuid=uuid, host_arch=host_arch, emulator=emulator)
@@ -53,7 +55,7 @@ def complete(
     assign_pci(draft)
     consoles.mirror_console(draft)
     draft.edit("controller", implicit.default_controller)
-    assign_usb(draft, make=False)
+    assign_usb(draft, make=usb_ports)
     done = draft.freeze()
     validate(done, caps)
     return done

@@ -56,7 +56,7 @@ NAMES = {
 PLUG_OF_MODEL = {
     "pci-bridge": Plug.PCI_BRIDGE,
     "dmi-to-pci-bridge": Plug.DMI_BRIDGE,
-    "pcie-to-pci-bridge": Plug.PCIE_BRIDGE,
+    "pcie-to-pci-bridge": Plug.PCIE_BRIDGE | Plug.AUTO,
     "pcie-root-port": Plug.PCIE_ROOT_PORT | Plug.SHARE_SLOT,
     "pcie-switch-upstream-port": Plug.PCIE_UPSTREAM,
     "pcie-switch-downstream-port": Plug.PCIE_DOWNSTREAM,
@@ -174,8 +174,7 @@ class Buses:
                         return self._take(number, slot, free[0], plug)
         if not self.dry:
             raise Unpluggable("no more available PCI slots")
-        number = len(self.all)
-        self._grow(number, plug)
+        self._grow(len(self.all), plug)
         number = len(self.all) - 1
         return self._take(number, self.all[number].kind.first, function or 0, plug)
 
@@ -208,12 +207,12 @@ class Buses:
             )
 
     def _grow(self, number: int, plug: Plug) -> None:
-        if plug & Plug.PCI_DEVICE or plug & Plug.PCI_BRIDGE:
-            if not any(bus.takes & Plug.PCI_BRIDGE for bus in self.all):
-                self.add("pcie-to-pci-bridge" if self.pcie_bridge else "dmi-to-pci-bridge")
-                if self.pcie_bridge and number < len(self.all):
-                    return
+        if plug & (Plug.PCI_DEVICE | Plug.PCI_BRIDGE):
             model = "pci-bridge"
+            if not any(bus.takes & Plug.PCI_BRIDGE for bus in self.all):
+                self._add_first_bridge()
+                if number < len(self.all):
+                    return
         elif plug & (Plug.PCIE_DEVICE | Plug.PCIE_UPSTREAM | Plug.PCIE_BRIDGE):
             model = "pcie-root-port"
         elif plug & Plug.PCIE_DOWNSTREAM:
@@ -222,3 +221,12 @@ class Buses:
             raise Unpluggable(f"no PCI controller is there for a {NAMES[plug & KINDS]}")
         while len(self.all) <= number:
             self.add(model)
+
+    def _add_first_bridge(self) -> None:
+        """What takes conventional PCI devices below a PCI Express root."""
+        if self.pcie_bridge:
+            self.add("pcie-root-port")
+            self.add("pcie-to-pci-bridge")
+        else:
+            self.add("dmi-to-pci-bridge")
+            self.add("pci-bridge")

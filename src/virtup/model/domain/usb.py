@@ -17,8 +17,7 @@ KINDS = ("hub", "input", "redirdev", "smartcard", "serial", "sound", "disk", "ho
 def assign_usb(draft: Draft, *, make: bool) -> None:
     """Check the ports that are given; with *make* give the other USB devices one each.
 
-    libvirt keeps a definition without them and gives them out at each start. Raises XmlRefused
-    for ports that clash, are not there, or do not suffice.
+    Raises XmlRefused for ports that clash, are not there, or do not suffice.
     """
     free = _ports(draft)
     wanting: list[Slot] = []

@@ -97,7 +97,9 @@ class DiskTarget(Element):
 
     dev: str = at(
         "@dev",
-        scalar.pattern(r"(?:hd|sd|vd|xvd|fd|ubd)[a-z]{1,6}", "a name such as 'vda', 'sdb' or 'hdc'"),
+        scalar.pattern(
+            r"(?:hd|sd|vd|xvd|fd|ubd)[a-z]{1,6}", "a name such as 'vda', 'sdb' or 'hdc'"
+        ),
         required=True,
     )
     bus: Bus | None = at("@bus")
