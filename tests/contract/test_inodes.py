@@ -133,6 +133,61 @@ def test_a_missing_file_is_told(place: Place) -> None:
         place.ledger().hand_over("g", f"{place.folder}/none", QEMU, write=False)
 
 
+def test_many_files_take_one_record_to_be_written(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, c, none = (f"{place.folder}/{name}" for name in ("a", "b", "c", "none"))
+    for path, mode in ((a, 0o600), (b, 0o644), (c, 0o600)):
+        place.make(path, (ME, 77, mode))
+    ledger = place.ledger()
+    writes: list[object] = []
+    monkeypatch.setattr(ledger, "_save", lambda save=ledger._save: (writes.append(1), save()))
+    wants = [(a, True), (b, False), (c, False), (none, True), (a, False)]
+    results = ledger.hand_over_all("g", wants, QEMU)
+    handed = HandOver.HANDED
+    assert results == {a: handed, b: HandOver.USABLE, c: handed, none: HandOver.MISSING}
+    assert len(writes) == 1
+    assert ledger.hand_over_all("g", wants, QEMU)[a] is HandOver.HANDED
+    assert len(writes) == 1
+    assert sorted(ledger.give_back("g")) == [a, c]
+    ledger.close()
+    assert place.ledger().records() == ()
+
+
+def test_when_the_record_cannot_be_written_nothing_changes_hands(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{place.folder}/f"
+    place.make(path, (ME, 77, 0o600))
+    ledger = place.ledger()
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place.disk, "create", full)
+    with pytest.raises(OSError, match="No space left"):
+        ledger.hand_over("g", path, QEMU, write=True)
+    assert place.owner(path) == (ME, 77, 0o600)
+    assert ledger.records() == ()
+
+
+def test_a_file_that_refuses_a_new_owner_blocks_and_is_forgotten(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"{place.folder}/f"
+    place.make(path, (ME, 77, 0o600))
+    ledger = place.ledger()
+
+    def refuse(*_: object) -> bool:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(place.inodes, "chown", refuse)
+    assert ledger.hand_over("g", path, QEMU, write=True) is HandOver.BLOCKED
+    ledger.close()
+    assert "Operation not permitted" in caplog.text
+    assert place.ledger().records() == ()
+
+
 def test_after_a_crash_only_the_files_of_ended_guests_go_back(place: Place) -> None:
     a, b = f"{place.folder}/a", f"{place.folder}/b"
     for path in (a, b):

@@ -17,11 +17,11 @@ import itertools
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from virtup.host.accounts import Account
-from virtup.host.ownership import Seen
+from virtup.host.ownership import Reach, Seen
 
 
 class PowerCut(BaseException):
@@ -163,15 +163,15 @@ class ModelDisk:
         file = self._file(path)
         return Seen(file.ino, *file.owner, lendable=True)
 
-    def may(self, path: str, account: Account, *, write: bool) -> bool:
+    def reach(self, wants: Sequence[tuple[str, bool]], account: Account) -> list[Reach]:
+        return [self._reach(path, account, 0o6 if write else 0o4) for path, write in wants]
+
+    def _reach(self, path: str, account: Account, needed: int) -> Reach:
         uid, gid, mode = self._file(path).owner
         shift = 6 if uid == account.uid else 3 if gid in account.groups else 0
-        needed = 0o6 if write else 0o4
-        return mode >> shift & needed == needed
-
-    def would(self, path: str, account: Account, *, write: bool) -> bool:
-        needed = 0o600 if write else 0o400
-        return self._file(path).owner[2] & needed == needed
+        if mode >> shift & needed == needed:
+            return Reach.USABLE
+        return Reach.AS_OWNER if mode >> 6 & needed == needed else Reach.BLOCKED
 
     def chown(self, path: str, seen: Seen, uid: int, mode: int) -> bool:
         if self.look(path) != seen:

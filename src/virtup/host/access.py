@@ -13,9 +13,9 @@ import functools
 import os
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from virtup.host.accounts import Account
 
@@ -29,6 +29,13 @@ _SETGROUPS = {
 }
 """The system call's number by machine; glibc's own function would change every thread."""
 
+Want = Literal["search", "read", "write"]
+"""What a user wants of a file or directory."""
+
+T = TypeVar("T")
+
+_Allowed = Callable[[str, int], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -40,7 +47,7 @@ class Obstacle:
     """
 
     path: str
-    wants: Literal["search", "read", "write"]
+    wants: Want
     uid: int
     gid: int
     mode: int
@@ -53,7 +60,8 @@ def may(path: str, account: Account | None, *, write: bool = False) -> bool:
 
     A missing file is one that it may not use. Waits for as long as the file system does.
     """
-    return _allowed(path, account, os.R_OK | (os.W_OK if write else 0))
+    wanted = os.R_OK | (os.W_OK if write else 0)
+    return _as_account(account, lambda allowed: allowed(path, wanted))
 
 
 def obstacle(path: str, account: Account | None, *, write: bool = False) -> Obstacle | None:
@@ -62,15 +70,25 @@ def obstacle(path: str, account: Account | None, *, write: bool = False) -> Obst
     Links are followed first. Raises OSError when the file is missing, or when this process
     itself cannot look.
     """
-    real = os.path.realpath(path, strict=True)
-    for folder in _parents(real):
-        if not _allowed(folder, account, os.X_OK):
-            return _obstacle(folder, "search")
-    if not _allowed(real, account, os.R_OK):
-        return _obstacle(real, "read")
-    if write and not _allowed(real, account, os.W_OK):
-        return _obstacle(real, "write")
-    return None
+    (found,) = obstacles([(path, write)], account)
+    return found
+
+
+def obstacles(wants: Iterable[tuple[str, bool]], account: Account | None) -> list[Obstacle | None]:
+    """Answer :func:`obstacle` for many (path, write) at once: one thread asks for all."""
+    reals = [(os.path.realpath(path, strict=True), write) for path, write in wants]
+    refused = _as_account(account, lambda allowed: [_refused(allowed, *each) for each in reals])
+    return [None if each is None else _obstacle(*each) for each in refused]
+
+
+def _refused(allowed: _Allowed, path: str, write: bool) -> tuple[str, Want] | None:
+    """Return the first component of *path* that is closed, and to what."""
+    if allowed(path, os.R_OK | (os.W_OK if write else 0)):
+        return None
+    for folder in _parents(path):
+        if not allowed(folder, os.X_OK):
+            return folder, "search"
+    return path, "write" if allowed(path, os.R_OK) else "read"
 
 
 def _parents(path: str) -> list[str]:
@@ -79,7 +97,7 @@ def _parents(path: str) -> list[str]:
     return ["/", *("/" + "/".join(parts[: count + 1]) for count in range(len(parts)))]
 
 
-def _obstacle(path: str, wants: Literal["search", "read", "write"]) -> Obstacle:
+def _obstacle(path: str, wants: Want) -> Obstacle:
     seen = os.stat(path)
     acl = b""
     with contextlib.suppress(OSError):  # a file system without them
@@ -95,22 +113,22 @@ def _obstacle(path: str, wants: Literal["search", "read", "write"]) -> Obstacle:
     )
 
 
-def _allowed(path: str, account: Account | None, wanted: int) -> bool:
+def _own_right(path: str, wanted: int) -> bool:
+    return os.access(path, wanted, effective_ids=True)
+
+
+def _as_account(account: Account | None, ask: Callable[[_Allowed], T]) -> T:
+    """Run *ask* with a function that tells what *account* is allowed."""
     if account is None or account.uid == os.geteuid():
-        return os.access(path, wanted, effective_ids=True)
-    if os.uname().machine in _SETGROUPS:
-        return _as_account(account, lambda: os.access(path, wanted, effective_ids=True))
-    return _by_program(path, account, wanted)
-
-
-def _as_account(account: Account, ask: Callable[[], bool]) -> bool:
-    """Run *ask* in a thread of its own with the file identity of *account*."""
-    answers: list[bool | OSError] = []
+        return ask(_own_right)
+    if os.uname().machine not in _SETGROUPS:
+        return ask(lambda path, wanted: _by_program(path, account, wanted))
+    answers: list[T | OSError] = []
 
     def work() -> None:
         try:
             _take_on(account)
-            answers.append(ask())
+            answers.append(ask(_own_right))
         except OSError as exc:
             answers.append(exc)
 

@@ -19,7 +19,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
@@ -35,7 +35,10 @@ _LOOKS_MAX = 10
 
 
 class HandOver(Enum):
-    """What :meth:`Ledger.hand_over` did."""
+    """What :meth:`Ledger.hand_over` did with one file."""
+
+    MISSING = "missing"
+    """Nothing: there is no such file."""
 
     USABLE = "usable"
     """Nothing: the user can use the file as it is."""
@@ -44,6 +47,14 @@ class HandOver(Enum):
     BLOCKED = "blocked"
     """Nothing: owning it would not help. :func:`virtup.host.access.obstacle` says what is in
     the way: a directory above it, the owner's own mode bits, a read-only file system."""
+
+
+class Reach(Enum):
+    """Whether a user can use a file."""
+
+    USABLE = "usable"
+    AS_OWNER = "as owner"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +77,8 @@ class Inodes(Protocol):
     def look(self, path: str) -> Seen:
         """Look at a file; a link that took its place is not followed."""
 
-    def may(self, path: str, account: Account, *, write: bool) -> bool:
-        """Tell whether *account* can use the file."""
-
-    def would(self, path: str, account: Account, *, write: bool) -> bool:
-        """Tell whether *account* could use the file if it owned it."""
+    def reach(self, wants: Sequence[tuple[str, bool]], account: Account) -> list[Reach]:
+        """Tell for each (path, write) whether *account* can use it, or could as its owner."""
 
     def chown(self, path: str, seen: Seen, uid: int, mode: int) -> bool:
         """Set owner and mode of the file that was seen; False when another is there now."""
@@ -90,18 +98,10 @@ class HostInodes:
         """Look at a file."""
         return _seen(os.lstat(path))
 
-    def may(self, path: str, account: Account, *, write: bool) -> bool:
-        """Ask the kernel as *account*."""
-        return access.may(path, account, write=write)
-
-    def would(self, path: str, account: Account, *, write: bool) -> bool:
-        """Tell whether only the file's owner is in the way."""
-        barrier = access.obstacle(path, account, write=write)
-        if barrier is None:
-            return True
-        needed = stat.S_IRUSR | (stat.S_IWUSR if write else 0)
-        at_file = barrier.wants != "search" and not barrier.read_only
-        return at_file and barrier.mode & needed == needed
+    def reach(self, wants: Sequence[tuple[str, bool]], account: Account) -> list[Reach]:
+        """Ask the kernel as *account*; an owner is helped by his own mode bits alone."""
+        found = access.obstacles(wants, account)
+        return [_reach(each, write) for each, (_, write) in zip(found, wants, strict=True)]
 
     def chown(self, path: str, seen: Seen, uid: int, mode: int) -> bool:
         """Change the very file that was seen, however its name is moved about meanwhile."""
@@ -168,22 +168,39 @@ class Ledger:
             return tuple(self._records.values())
 
     def hand_over(self, guest: str, path: str, account: Account, *, write: bool) -> HandOver:
-        """Let *account* read (and *write*) a file for a guest; again for the same is harmless.
+        """Do :meth:`hand_over_all` for one file; raises FileNotFoundError when it is missing."""
+        (result,) = self.hand_over_all(guest, [(path, write)], account).values()
+        if result is HandOver.MISSING:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return result
 
-        Waits for the file system, and for one durable write when the file changes hands. Raises
-        OSError: FileNotFoundError for a missing file, else what kept us from looking or from
-        writing the record; then nothing was changed.
+    def hand_over_all(
+        self, guest: str, wants: Iterable[tuple[str, bool]], account: Account
+    ) -> dict[str, HandOver]:
+        """Let *account* use files for a guest, each as (path, whether to write to it).
+
+        Returns what became of each path; again for the same guest is harmless. Waits for the
+        file systems, and for one durable write when any file changes hands. Raises OSError when
+        we cannot look, or cannot write the records; then nothing was changed.
         """
-        real = self._inodes.resolve(path)
+        names: dict[str, str] = {}
+        reals: dict[str, bool] = {}
+        for path, write in wants:
+            real = names[path] = self._resolve(path)
+            if real:
+                reals[real] = write or reals.get(real, False)
         for _ in range(_LOOKS_MAX):
-            seen = self._inodes.look(real)  # outside the lock: a file system may let us wait
-            usable = self._inodes.may(real, account, write=write)
-            helps = not usable and seen.lendable
-            helps = helps and self._inodes.would(real, account, write=write)
+            seen = {real: self._inodes.look(real) for real in reals}
+            # outside the lock: a file system may let us wait
+            reach = self._inodes.reach(tuple(reals.items()), account)
             with self._lock:
-                if self._inodes.look(real) == seen:
-                    return self._decide(guest, real, account, seen, usable=usable, helps=helps)
-        raise OSError(errno.EBUSY, "its owner or mode keeps changing", path)
+                if {real: self._inodes.look(real) for real in reals} == seen:
+                    judged = dict(zip(reals, reach, strict=True))
+                    done = self._decide(guest, account, seen, judged)
+                    return {
+                        p: done[real] if real else HandOver.MISSING for p, real in names.items()
+                    }
+        raise OSError(errno.EBUSY, "owners or modes keep changing", " ".join(names))
 
     def give_back(self, guest: str) -> list[str]:
         """Give back what no other guest needs; return the paths that changed hands.
@@ -230,26 +247,39 @@ class Ledger:
             self._worker.shutdown()
             self._worker = None
 
+    def _resolve(self, path: str) -> str:
+        """Return where a path leads, "" for nowhere."""
+        try:
+            return self._inodes.resolve(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
     def _decide(
-        self, guest: str, real: str, account: Account, seen: Seen, *, usable: bool, helps: bool
-    ) -> HandOver:
-        known = self._records.get(real)
-        if known is not None and known.is_lent(seen):
-            if known.lent_to != account.uid:
-                return HandOver.USABLE if usable else HandOver.BLOCKED
-            if guest not in known.guests:
-                self._keep(replace(known, guests=(*known.guests, guest)))
-            return HandOver.HANDED if usable else HandOver.BLOCKED
-        if usable or not helps:
-            return HandOver.USABLE if usable else HandOver.BLOCKED
-        others = () if known is None else tuple(each for each in known.guests if each != guest)
-        guests = (*others, guest)
-        self._keep(Record(real, seen.ino, seen.uid, seen.gid, seen.mode, account.uid, guests))
-        self._returned.pop(real, None)
-        return self._lend(self._records[real], seen)
+        self, guest: str, account: Account, seen: Mapping[str, Seen], reach: Mapping[str, Reach]
+    ) -> dict[str, HandOver]:
+        results: dict[str, HandOver] = {}
+        kept: dict[str, Record] = {}
+        lent: list[str] = []
+        for real, judged in reach.items():
+            known = self._records.get(real)
+            usable = judged is Reach.USABLE
+            results[real] = HandOver.USABLE if usable else HandOver.BLOCKED
+            if known is not None and known.is_lent(seen[real]):
+                if known.lent_to == account.uid:
+                    results[real] = HandOver.HANDED if usable else HandOver.BLOCKED
+                    if guest not in known.guests:
+                        kept[real] = replace(known, guests=(*known.guests, guest))
+            elif judged is Reach.AS_OWNER and seen[real].lendable:
+                others = () if known is None else known.guests
+                kept[real] = _record(real, seen[real], account.uid, (*others, guest))
+                lent.append(real)
+        if kept:
+            self._keep(kept)
+        return results | {real: self._lend(self._records[real], seen[real]) for real in lent}
 
     def _lend(self, record: Record, seen: Seen) -> HandOver:
         """Change the owner, now that the record is on disk."""
+        self._returned.pop(record.path, None)
         try:
             if self._inodes.chown(record.path, seen, record.lent_to, _lent_mode(seen.mode)):
                 return HandOver.HANDED
@@ -315,21 +345,18 @@ class Ledger:
             return False
         return True
 
-    def _keep(self, record: Record) -> None:
-        """Put a record on disk; on an error nothing has changed."""
-        before = self._records.get(record.path)
-        self._records[record.path] = record
+    def _keep(self, records: dict[str, Record]) -> None:
+        """Put records on disk; on an error nothing has changed."""
+        before = self._records
+        self._records = before | records
         try:
             self._save()
         except OSError:
-            if before is None:
-                del self._records[record.path]
-            else:
-                self._records[record.path] = before
+            self._records = before
             raise
 
     def _save(self) -> None:
-        kept = [*self._records.values(), *self._returned.values()]
+        kept = (self._returned | self._records).values()
         body = {"format": 1, "records": [asdict(record) for record in kept]}
         write_durably(self._disk, self._path, json.dumps(body).encode())
 
@@ -352,6 +379,19 @@ def _seen(found: os.stat_result) -> Seen:
     lendable = stat.S_ISREG(found.st_mode) or stat.S_ISBLK(found.st_mode)
     mode = stat.S_IMODE(found.st_mode)
     return Seen(found.st_ino, found.st_uid, found.st_gid, mode, lendable)
+
+
+def _record(real: str, seen: Seen, lent_to: int, guests: tuple[str, ...]) -> Record:
+    unique = tuple(dict.fromkeys(guests))
+    return Record(real, seen.ino, seen.uid, seen.gid, seen.mode, lent_to, unique)
+
+
+def _reach(barrier: access.Obstacle | None, write: bool) -> Reach:
+    if barrier is None:
+        return Reach.USABLE
+    needed = stat.S_IRUSR | (stat.S_IWUSR if write else 0)
+    at_file = barrier.wants != "search" and not barrier.read_only
+    return Reach.AS_OWNER if at_file and barrier.mode & needed == needed else Reach.BLOCKED
 
 
 def _lent_mode(mode: int) -> int:

@@ -134,6 +134,13 @@ def test_a_read_only_file_system_is_told(read_only: Path) -> None:
     assert access.obstacle(f"{read_only}/f", HER) is None
 
 
+def test_many_are_asked_for_at_once(folder: Path) -> None:
+    open_to_all = put(folder / "a", mode=0o644)
+    closed = put(folder / "b", mode=0o600)
+    found = access.obstacles([(open_to_all, False), (closed, False), (open_to_all, True)], HER)
+    assert [each and each.wants for each in found] == [None, "read", "write"]
+
+
 async def test_the_answer_is_what_a_program_of_that_user_finds(folder: Path) -> None:
     (folder / "d").mkdir(mode=0o711)
     for mode in (0o600, 0o640, 0o604, 0o644):
