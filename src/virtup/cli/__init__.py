@@ -1,0 +1,1 @@
+"""The command ``virtup``: virsh's verbs and output forms, and virtup's own."""

@@ -1,0 +1,88 @@
+"""Completion of a verb's words: option names, guests of the running daemon, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+from click.shell_completion import CompletionItem
+
+from virtup.cli.grammar import Kind, Option
+from virtup.cli.verb import Verb
+from virtup.errors import VirtError
+
+
+def words(verb: Verb, ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    """What *incomplete* can become, behind the words in ``ctx.args``."""
+    given = [word for word in ctx.args if word != "="]
+    waiting = _waiting(verb.options, given)
+    if waiting is not None:
+        yield from _values(waiting, ctx, incomplete)
+        return
+    if incomplete.startswith("-"):
+        yield from _names(verb.options, given, incomplete)
+        return
+    option = _positional(verb.options, given)
+    if option is not None:
+        yield from _values(option, ctx, incomplete)
+
+
+def _waiting(options: Sequence[Option], given: Sequence[str]) -> Option | None:
+    """The option whose value the next word is."""
+    if not given or not given[-1].startswith("--"):
+        return None
+    return next(
+        (o for o in options if f"--{o.name}" == given[-1] and o.kind is not Kind.FLAG), None
+    )
+
+
+def _names(
+    options: Sequence[Option], given: Sequence[str], incomplete: str
+) -> Iterator[CompletionItem]:
+    for option in options:
+        word = f"--{option.name}"
+        if word.startswith(incomplete) and word not in given:
+            yield CompletionItem(word, help=option.help)
+
+
+def _positional(options: Sequence[Option], given: Sequence[str]) -> Option | None:
+    """The option that the next bare word is for."""
+    taken: set[str] = set()
+    rest = iter(given)
+    for word in rest:
+        named = next((o for o in options if f"--{o.name}" == word.partition("=")[0]), None)
+        if named is None:
+            option = _free(options, taken)
+            taken |= {option.name} if option else set()
+            continue
+        taken.add(named.name)
+        if named.kind is not Kind.FLAG and "=" not in word:
+            next(rest, None)
+    return _free(options, taken)
+
+
+def _free(options: Sequence[Option], taken: set[str]) -> Option | None:
+    return next((o for o in options if o.positional and o.name not in taken), None)
+
+
+def _values(option: Option, ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    if option.completes == "file":
+        yield CompletionItem(incomplete, type="file")
+        return
+    known = option.completes
+    if isinstance(known, str):
+        known = tuple(_guests(ctx)) if known == "guest" else ()
+    yield from (CompletionItem(name) for name in known if name.startswith(incomplete))
+
+
+def _guests(ctx: click.Context) -> list[str]:
+    """The names of all guests; none when no daemon runs: completion starts nothing."""
+    from virtup.client.connection import connect
+    from virtup.client.guests import list_all
+
+    before = ctx.parent.params if ctx.parent else {}
+    try:
+        with connect(before.get("uri"), readonly=True, autostart=False) as conn:
+            return sorted(handle["name"] for handle in list_all(conn))
+    except VirtError:
+        return []

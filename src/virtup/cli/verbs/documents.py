@@ -1,0 +1,32 @@
+"""Reading the files that verbs are given."""
+
+from __future__ import annotations
+
+import os
+
+from virtup.cli.grammar import Failure
+
+FILE_BYTES_MAX = 10 * 1024 * 1024
+"""The largest XML file that is read, as virsh has it."""
+
+
+def read(path: str) -> str:
+    """The text of the file at *path*; raises Failure with the system's reason."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+    except IsADirectoryError as exc:
+        raise Failure(f"Failed to read file '{path}': {os.strerror(exc.errno or 0)}") from exc
+    except OSError as exc:
+        raise Failure(f"Failed to open file '{path}': {os.strerror(exc.errno or 0)}") from exc
+    except ValueError as exc:
+        raise Failure(f"Failed to open file '{path!r}': the name holds a zero byte") from exc
+    if len(raw) > FILE_BYTES_MAX:
+        raise Failure(
+            f"Failed to read file '{path}': it is larger than {FILE_BYTES_MAX} bytes, more than "
+            "a definition can be"
+        )
+    text = raw.decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        raise Failure(f"Failed to read file '{path}': it holds a zero byte, so it is no XML")
+    return text

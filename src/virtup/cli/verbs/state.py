@@ -1,0 +1,42 @@
+"""autostart, resume, suspend."""
+
+from __future__ import annotations
+
+from virtup.cli.grammar import flag, guest
+from virtup.cli.run import Run
+from virtup.cli.verb import verb
+
+
+@verb(
+    "autostart",
+    "start a domain with the host",
+    guest(),
+    flag("disable", "no longer start it with the host"),
+)
+def autostart(run: Run, *, domain: str, disable: bool) -> None:
+    """Mark a guest to be started with the host, or take the mark off."""
+    handle = run.guest(domain)
+    name, act = handle["name"], "unmark" if disable else "mark"
+    with run.trying(f"Failed to {act} domain '{name}' as autostarted"):
+        run.conn.call("DOMAIN_SET_AUTOSTART", dom=handle, autostart=int(not disable))
+    run.say(f"Domain '{name}' {act}ed as autostarted", domain=name, autostart=not disable)
+
+
+@verb("resume", "let a suspended domain run on", guest())
+def resume(run: Run, *, domain: str) -> None:
+    """Let the vCPUs of a guest run."""
+    handle = run.guest(domain)
+    name = handle["name"]
+    with run.trying(f"Failed to resume domain '{name}'"):
+        run.conn.call("DOMAIN_RESUME", dom=handle)
+    run.say(f"Domain '{name}' resumed", domain=name)
+
+
+@verb("suspend", "pause a running domain", guest(), description="Its memory stays in use.")
+def suspend(run: Run, *, domain: str) -> None:
+    """Stop the vCPUs of a guest."""
+    handle = run.guest(domain)
+    name = handle["name"]
+    with run.trying(f"Failed to suspend domain '{name}'"):
+        run.conn.call("DOMAIN_SUSPEND", dom=handle)
+    run.say(f"Domain '{name}' suspended", domain=name)

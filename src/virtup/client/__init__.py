@@ -1,0 +1,1 @@
+"""Calls to a daemon that speaks libvirt's RPC: virtupd, or a stock libvirtd."""
