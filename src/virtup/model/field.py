@@ -268,7 +268,9 @@ class Reader:
     def place(self, element: etree._Element) -> Place:
         """Where *element* starts."""
         line = line_of(element)
-        return Place(self.source, line, column_of(self.text, line, shown(str(element.tag))))
+        local = str(element.tag).rpartition("}")[2]
+        name = f"{element.prefix}:{local}" if element.prefix else local
+        return Place(self.source, line, column_of(self.text, line, name))
 
     def refused(self, element: etree._Element, sentence: str) -> XmlRefused:
         """The error for an impossible value in *element*."""
