@@ -150,8 +150,15 @@ class Daemon:
         return status
 
     def qemus(self) -> list[int]:
-        """Every QEMU process that runs with something of this root on its command line."""
-        return [pid for pid in processes(str(self.root)) if "qemu" in _comm(pid)]
+        """Every live process that a start under this root made: QEMUs, and children of theirs.
+
+        They have a home under the root; the QEMUs that are only asked what they can do have a
+        socket there.
+        """
+        home = f"HOME={self.root}/lib/qemu/domain-".encode()
+        guests = [pid for pid in pids() if home in _of_process(pid, "environ")]
+        asked = [pid for pid in processes(str(self.root)) if "qemu" in _comm(pid)]
+        return sorted({*guests, *asked})
 
     def close(self) -> None:
         """End the daemon and whatever it left running."""
@@ -167,25 +174,27 @@ class Daemon:
         eventually(lambda: not self.qemus(), f"the QEMUs under {self.root} are gone")
 
 
+def pids() -> list[int]:
+    """Every process, this one left out."""
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in found if pid != os.getpid()]
+
+
 def processes(text: str) -> list[int]:
     """Every live process with *text* in its command line, this one left out."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if text.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
+    return [pid for pid in pids() if text.encode() in _of_process(pid, "cmdline")]
 
 
 def _comm(pid: int) -> str:
+    return _of_process(pid, "comm").decode(errors="replace").strip()
+
+
+def _of_process(pid: int, name: str) -> bytes:
+    """One file of a process; nothing when it has ended, is a zombie, or is another user's."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
-        return ""
+        return b""
 
 
 def scratch() -> Path:
