@@ -14,14 +14,14 @@ from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
 
 _REFUSED = re.compile(
-    r"[^\n]*(?:could not access kvm kernel module: (?P<access>[^\n]*)"
+    r"(?:could not access kvm kernel module: (?P<access>[^\n]*)"
     r"|failed to initiali[sz]e kvm: (?P<init>[^\n]*)"
     r"|ioctl\(KVM_CREATE_VM\) failed: (?P<create>[^\n]*)"
     r"|could not open '?/dev/kvm'?:? ?(?P<open>[^\n]*))",
     re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"[^\n]*(?:domain requires kvm|does not support virt type 'kvm'"
+    r"(?:domain requires kvm|does not support virt type 'kvm'"
     r"|could not find capabilities for domaintype=kvm"
     r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
     r"|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
@@ -55,7 +55,7 @@ def verdict(ev: Evidence) -> Verdict | None:
     if fact is not None:
         slug, certainty = _by_host(fact)
         return Verdict(slug, certainty, seen, fact)
-    return Verdict(_by_words(seen), Certainty.LIKELY, seen, None)
+    return Verdict(*_by_words(seen), seen, None)
 
 
 def _seen(ev: Evidence) -> Seen | None:
@@ -66,15 +66,17 @@ def _seen(ev: Evidence) -> Seen | None:
     return words.find(_NONE)
 
 
-def _by_words(seen: Seen) -> str:
+def _by_words(seen: Seen) -> tuple[str, Certainty]:
     groups = seen.match.groupdict()
-    words = next((value for value in groups.values() if value), seen[0])
+    words = next((value for value in groups.values() if value), "")
     number = errno_of(words)
-    if number in {errno.EACCES, errno.EPERM} or "not permitted" in seen[0]:
-        return "kvm-device-permission"
+    if number in {errno.EACCES, errno.EPERM} or "not permitted" in seen.line:
+        return "kvm-device-permission", Certainty.LIKELY
     if number == errno.EBUSY or _BUSY.search(words):
-        return "kvm-busy-other-hypervisor"
-    return "kvm-unavailable"
+        return "kvm-busy-other-hypervisor", Certainty.LIKELY
+    # any other error is KVM's own trouble, not its absence
+    absent = not words or number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}
+    return "kvm-unavailable", Certainty.LIKELY if absent else Certainty.POSSIBLE
 
 
 def _by_host(fact: KvmFact) -> tuple[str, Certainty]:

@@ -12,7 +12,7 @@ from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
 
 _BRIDGE = re.compile(
-    r"[^\n]*(?:the bridge '(?P<a>[^'\n]+)' (?:does not exist|is no bridge)"
+    r"(?:the bridge '(?P<a>[^'\n]+)' (?:does not exist|is no bridge)"
     r"|cannot get interface mtu on '(?P<b>[^'\n]+)': no such device"
     r"|unable to add bridge (?P<c>\S+) port (?:\S+): (?:no such device|operation not supported)"
     r"|bridge '?(?P<d>[\w.-]+)'? (?:does not exist|not found)"
@@ -21,9 +21,10 @@ _BRIDGE = re.compile(
     re.IGNORECASE,
 )
 _TAP = re.compile(
-    r"[^\n]*(?:the tap '(?P<a>[^'\n]+)' does not exist"
+    r"(?:the tap '(?P<a>[^'\n]+)' does not exist"
     r"|could not configure /dev/net/tun \((?P<b>[\w.-]+)\)"
     r"|unable to open (?:the )?tap '?(?P<c>[\w.-]+)'?"
+    r"|cannot make the tap '(?P<f>[^'\n]+)'"
     r"|unable to create tap device '?(?P<d>[\w.-]+)'?"
     r"|tap '(?P<e>[^'\n]+)'[^\n]*busy)[^\n]*",
     re.IGNORECASE,

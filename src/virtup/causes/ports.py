@@ -14,14 +14,15 @@ from virtup.model.evidence import Evidence
 from virtup.model.probe import PortFact, PortHolder
 
 _BIND = re.compile(
-    r"[^\n]*?(?:(?P<option>-(?:vnc|spice|chardev|serial|monitor|qmp|gdb|incoming|netdev|nic) [^\n]*?): )?"
-    r"(?:failed to start vnc server[^\n:]*: )?"
-    r"(?:failed to (?:find an available port|bind socket(?: to [^\n:]+)?|listen on socket)"
-    r"|could not set up host forwarding rule '(?P<rule>[^'\n]+)'"
+    r"failed to (?:find an available port|bind socket(?: to [^\n:]+)?|listen on socket)(?P<a>[^\n]*)"
+    r"|could not set up host forwarding rule '(?P<rule>[^'\n]+)'(?P<b>[^\n]*)"
     r"|(?:reds_init_socket: )?binding socket to (?P<spice>\S+:\d+) failed"
-    r"|failed to start vnc server on [`'](?P<old>[^'\n]+)'"
-    r"|bind\(unix|bind\([^)\n]*\))(?P<err>[^\n]*)",
+    r"|failed to start vnc server on [`'](?P<old>[^'\n]+)'(?P<c>[^\n]*)",
     re.IGNORECASE,
+)
+_OPTION = re.compile(
+    r"(?:^|\s)(?P<name>-(?:vnc|spice|chardev|serial|monitor|qmp|gdb|incoming|netdev|nic)) "
+    r"(?P<value>[^\n]*)$"
 )
 
 
@@ -50,17 +51,19 @@ def taken(ev: Evidence) -> list[Taken]:
     """Return the ports that were refused, in the order of the words."""
     found: list[Taken] = []
     for seen in said(ev).find_all(_BIND):
-        for use in _uses(ev, seen):
+        for use in _uses(seen):
             fact = ev.fact(PortHolder(use.port, use.protocol)) if ev.uid is not None else None
-            number = errno_of(seen["err"]) or (errno.EADDRINUSE if seen["spice"] else None)
+            number = errno_of(seen["a"] or seen["b"] or seen["c"]) or (
+                errno.EADDRINUSE if seen["spice"] else None
+            )
             if all(other.use.port != use.port for other in found):
                 found.append(Taken(use, number, seen, fact))
     return found
 
 
-def _uses(ev: Evidence, seen: Seen) -> list[PortUse]:
+def _uses(seen: Seen) -> list[PortUse]:
     if seen["rule"]:
-        protocol, address, rest = (seen["rule"].split(":", 2) + ["", ""])[:3]
+        protocol, address, rest = [*seen["rule"].split(":", 2), "", ""][:3]
         port = rest.partition("-")[0]
         return (
             [PortUse(int(port), "port forward", address, protocol or "tcp")]
@@ -72,11 +75,14 @@ def _uses(ev: Evidence, seen: Seen) -> list[PortUse]:
         return [PortUse(int(port), "SPICE", address)]
     if seen["old"]:
         return list(ports(("qemu", "-vnc", seen["old"])))
-    name, _, value = seen["option"].partition(" ")
-    if not name:
+    option = _OPTION.search(
+        re.sub(r":? *(?:failed to start vnc server:?)? *$", "", seen.before, flags=re.IGNORECASE)
+    )
+    if option is None:
         return []
+    name, value = option["name"], option["value"]
     named = list(ports(("qemu", name, value)))
-    address = re.search(r"(?:tcp:)?([\w.\[\]-]*):(\d+)", value) if not named else None
-    if address and name in {"-serial", "-monitor", "-qmp", "-gdb", "-incoming"}:
-        named = [PortUse(int(address[2]), f"QEMU's {name}", address[1])]
+    listens = re.search(r"(?:tcp:)?([\w.\[\]-]*):(\d+)", value) if not named else None
+    if listens and name in {"-serial", "-monitor", "-qmp", "-gdb", "-incoming"}:
+        named = [PortUse(int(listens[2]), f"option {name}", listens[1])]
     return named

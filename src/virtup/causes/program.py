@@ -14,7 +14,7 @@ from virtup.model.probe import Emulator, EmulatorFact
 
 _WORDS = re.compile(
     r"(?:cannot (?:check|run) QEMU binary|failed to start QEMU binary|cannot execute binary"
-    r"|cannot find (?:suitable )?emulator|failed to (?:probe|execute)|exec of)"
+    r"|cannot find (?:suitable )?emulator|failed to probe|exec of)"
     r" '?(?P<path>/[^\s':]+)'?(?: for probing)?:? ?(?P<err>[^\n]*)",
     re.IGNORECASE,
 )
@@ -73,6 +73,8 @@ def _suspect(ev: Evidence) -> NotRun | None:
     if seen is None and not called:
         return None
     path = (seen["path"] if seen else "") or ev.path or ev.emulator
+    if not called and not (path == ev.emulator or "qemu" in path or path.endswith("kvm")):
+        return None
     code = ev.errno if called else errno_of(seen["err"] if seen else "")
     fact = ev.fact(Emulator(path, ev.uid, ev.gids)) if ev.uid is not None else None
     return NotRun(path, code, seen, fact)

@@ -16,7 +16,8 @@ from functools import lru_cache
 
 from virtup.model.evidence import Evidence
 
-TEXT_MAX = 128 * 1024
+TEXT_MAX = 32 * 1024
+"""More text than this is judged by its first and its last half of it: a cause comes first."""
 LINE_MAX = 8 * 1024
 QUOTE_MAX = 220
 REPEATED = 20
@@ -105,6 +106,19 @@ class Seen:
     quote: str
     at: int
 
+    @property
+    def line(self) -> str:
+        """The whole line that the match begins in, as it was said."""
+        text, start = self.match.string, self.match.start()
+        end = text.find("\n", start)
+        return text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)]
+
+    @property
+    def before(self) -> str:
+        """What stands before the match in its line."""
+        text, start = self.match.string, self.match.start()
+        return text[text.rfind("\n", 0, start) + 1 : start]
+
     def __getitem__(self, group: str | int) -> str:
         return self.match[group] or ""
 
@@ -163,7 +177,8 @@ def _said(stderr: str, error: str, qmp_error: str) -> Said:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= TEXT_MAX else text[-TEXT_MAX:]
+    half = TEXT_MAX // 2
+    return text if len(text) <= TEXT_MAX else text[:half] + "\n" + text[-half:]
 
 
 def _quote(text: str, match: re.Match[str]) -> str:

@@ -35,7 +35,7 @@ SLUG = "cpu-host-mode-without-kvm"
 OVER = ("cpu-model-unknown",)
 
 _WORDS = re.compile(
-    r"[^\n]*(?:cpu model 'host' requires|unable to find cpu (?:model|definition):? '?host\b"
+    r"(?:cpu model 'host' requires|unable to find cpu (?:model|definition):? '?host\b"
     r"|cpu mode '(?P<mode>host-\w+)' for \w+ qemu domain[^\n]*not supported)[^\n]*",
     re.IGNORECASE,
 )

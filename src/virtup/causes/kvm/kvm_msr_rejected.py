@@ -34,7 +34,7 @@ SLUG = "kvm-msr-rejected"
 OVER = ("qemu-crashed",)
 
 _WORDS = re.compile(
-    r"[^\n]*(?:kvm_(?:put|get|buf_set)_msrs[^\n]*assertion|failed to set MSR (?P<msr>0x[0-9a-f]+))[^\n]*",
+    r"(?:kvm_(?:put|get|buf_set)_msrs[^\n]*assertion|failed to set MSR (?P<msr>0x[0-9a-f]+))[^\n]*",
     re.IGNORECASE,
 )
 POSITIVE = (

@@ -33,7 +33,7 @@ from virtup.model.probe import HugePages, Memory, MemoryFact
 CODE = "VU071"
 SLUG = "mem-hugepages-short"
 
-_WORDS = re.compile(r"[^\n]*unable to map backing store for guest RAM[^\n]*", re.IGNORECASE)
+_WORDS = re.compile(r"unable to map backing store for guest RAM[^\n]*", re.IGNORECASE)
 _HUGE = re.compile(r"hugepages|hugetlb|-mem-path", re.IGNORECASE)
 _SAID = "qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory\n"
 _ARGV = (

@@ -64,7 +64,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if fact is not None:
             evidence.append(f"this host: '{named.name}' is of kind '{fact.kind}'")
         # an Open vSwitch bridge gives the same words and is no kernel bridge
-        certainty = Certainty.PROVEN if fact else Certainty.POSSIBLE
+        plain = "is no bridge" in named.seen.quote
+        certainty = Certainty.LIKELY if plain else Certainty.POSSIBLE
+        certainty = Certainty.PROVEN if fact else certainty
         yield _found(
             sentence + ".",
             named.name,

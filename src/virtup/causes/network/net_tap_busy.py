@@ -38,6 +38,7 @@ _SAID = (
 )
 POSITIVE = (
     Evidence(stderr=_SAID),
+    Evidence(phase="prepare", error="cannot make the tap 'tap7': Device or resource busy"),
     Evidence(error="Unable to create tap device tap7: Device or resource busy"),
     Evidence(
         stderr=_SAID,

@@ -34,7 +34,7 @@ CODE = "VU080"
 SLUG = "net-tap-missing"
 
 _GONE = re.compile(
-    r"[^\n]*(?:the tap '(?P<a>[^'\n]+)' does not exist"
+    r"(?:the tap '(?P<a>[^'\n]+)' does not exist"
     r"|cannot get interface flags on '(?P<b>[^'\n]+)': no such device"
     r"|managed='no' but specified dev doesn't exist)[^\n]*",
     re.IGNORECASE,

@@ -32,7 +32,7 @@ SLUG = "net-tun-missing"
 
 DEVICE = "/dev/net/tun"
 OPEN = re.compile(
-    r"[^\n]*(?:could not open|unable to open|cannot open|cannot access) '?/dev/net/tun'?"
+    r"(?:could not open|unable to open|cannot open|cannot access) '?/dev/net/tun'?"
     r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
     re.IGNORECASE,
 )

@@ -34,7 +34,7 @@ CODE = "VU052"
 SLUG = "qemu-crashed"
 
 _WORDS = re.compile(
-    r"[^\n]*(?:assertion [`'\"‘][^\n]*['’\"] failed|\bcode should not be reached"
+    r"(?:assertion [`'\"‘][^\n]*['’\"] failed|\bcode should not be reached"
     r"|segmentation fault|aborted \(core dumped\)|\*\*\* stack smashing detected"
     r"|double free or corruption|malloc\(\): |free\(\): invalid)[^\n]*",
     re.IGNORECASE,

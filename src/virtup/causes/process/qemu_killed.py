@@ -33,9 +33,7 @@ from virtup.model.probe import KernelLog, KernelLogFact
 CODE = "VU050"
 SLUG = "qemu-killed"
 
-_SENDER = re.compile(
-    r"[^\n]*terminating on signal (?P<signal>\d+)(?: from pid (?P<pid>\d+))?[^\n]*"
-)
+_SENDER = re.compile(r"terminating on signal (?P<signal>\d+)(?: from pid (?P<pid>\d+))?[^\n]*")
 _OOM = ("Out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB",)
 POSITIVE = (
     Evidence(phase="monitor", signal=9, pid=77),

@@ -37,7 +37,7 @@ SLUG = "emulator-library-missing"
 
 _WORDS = re.compile(
     r"(?P<program>[^\s:]+): (?:error while loading shared libraries: (?P<library>[^\s:]+)"
-    r"|(?:symbol lookup error: )?(?P<from>[^\s:]+): undefined symbol: (?P<symbol>\S+))"
+    r"|symbol lookup error: (?P<from>[^\s:]+): undefined symbol: (?P<symbol>\S+))"
     r"|error loading shared library (?P<musl>[^\s:]+)"
 )
 _OWN = "/opt/qemu/qemu-system-x86_64"

@@ -48,7 +48,9 @@ _AUDIT = (
     'audit: apparmor="DENIED" operation="open" profile="libvirt-1" '
     'name="/img/a.qcow2" pid=77 comm="qemu-system-x86"'
 )
+ALSO = ("disk-dac-file-mode", "disk-dac-parent-dir")
 POSITIVE = (
+    Evidence(stderr=_SAID),
     Evidence(stderr=_SAID, uid=991, host=_OPEN),
     Evidence(
         stderr=_SAID,
@@ -64,7 +66,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
-    Evidence(stderr=_SAID),
+    Evidence(error="Cannot access storage file '/img/a' (as uid:107, gid:107): Permission denied"),
     Evidence(
         stderr="qemu: could not open kernel file '/boot/vmlinuz': No such file or directory\n"
     ),
@@ -82,19 +84,34 @@ def probes(ev: Evidence) -> Iterator[PathAccess | KernelLog]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield a finding for each file that is refused although its modes allow it."""
-    for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH}):
+    for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH, Kind.DENIED}):
+        if trouble.kind is Kind.DENIED and not _by_qemu(trouble):
+            continue
         path, noun = trouble.use.path, trouble.use.role.value
         denial = _denial(ev, trouble)
         allowed = f"this host: modes and lists of '{path}' allow it"
         sentence = f"A security module denies {account(ev)} the {noun} '{path}'"
+        if trouble.fact is None:
+            sentence = (
+                f"{account(ev)} is refused the {noun} '{path}', perhaps by AppArmor or SELinux"
+            )
+        elif not denial:
+            sentence += ", for its modes allow it"
+        seen = (denial or allowed) if denial or trouble.fact else ""
         yield _found(
-            sentence + ("." if denial else ", for its modes allow it."),
+            sentence + ".",
             path,
             Certainty.PROVEN if denial else Certainty.POSSIBLE,
-            (*trouble.quotes, denial or allowed),
+            (*trouble.quotes, *((seen,) if seen else ())),
             (Fix("let the module allow the file", ("journalctl -k --grep 'denied' | tail",)),),
             trouble.at,
         )
+
+
+def _by_qemu(trouble: Trouble) -> bool:
+    """A check of libvirt's of a file is not confined: only QEMU's words may mean a module."""
+    disk = trouble.use.role in {Role.DISK, Role.BACKING}
+    return disk and trouble.fact is None and "Cannot access" not in trouble.quotes[0]
 
 
 def _denial(ev: Evidence, trouble: Trouble) -> str:
@@ -104,4 +121,4 @@ def _denial(ev: Evidence, trouble: Trouble) -> str:
         if _DENIAL.search(line) and name in line:
             return line
     seen = said(ev).find(_DENIAL)
-    return seen.quote if seen is not None and name in seen[0] else ""
+    return seen.quote if seen is not None and name in seen.line else ""

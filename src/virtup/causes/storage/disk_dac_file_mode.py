@@ -29,7 +29,7 @@ from virtup.causes.usage import Role
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
-CODE = "VU005"
+CODE = "VU006"
 SLUG = "disk-dac-file-mode"
 ALSO = ("disk-dac-parent-dir", "disk-apparmor-denied")
 

@@ -29,7 +29,7 @@ from virtup.causes.storage.disk_dac_file_mode import ROLES, SAID
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
-CODE = "VU006"
+CODE = "VU005"
 SLUG = "disk-dac-parent-dir"
 ALSO = ("disk-dac-file-mode", "disk-apparmor-denied")
 

@@ -34,7 +34,7 @@ CODE = "VU008"
 SLUG = "disk-format-mismatch"
 
 NOT_IN_FORMAT = re.compile(
-    r"^.*(?:image (?:is )?not in (?P<format>\w+) format|invalid (?P<vmdk>VMDK) image descriptor"
+    r"(?:image (?:is )?not in (?P<format>\w+) format|invalid (?P<vmdk>VMDK) image descriptor"
     r"|not a (?P<vmdk2>VMDK) image|volume is not in (?P<luks>LUKS) format"
     r"|invalid (?P<vpc>VPC|VHDX) image|wrong medium type)",
     re.IGNORECASE | re.MULTILINE,
@@ -94,7 +94,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image whose header has another format than it is declared."""
     proven = False
     told = said(ev).find(NOT_IN_FORMAT)
-    path = image_of(ev.argv, told.quote) or image_of(ev.argv, told[0]) if told else ""
+    path = image_of(ev.argv, told.line) if told else ""
     for use in declared(ev):
         fact = ev.fact(ImageInfo(use.path))
         proven = proven or fact is not None

@@ -35,7 +35,7 @@ CODE = "VU009"
 SLUG = "disk-image-corrupt"
 
 _WORDS = re.compile(
-    r"^.*(?:image is corrupt|image corruption detected|header too short|l1 table is too small"
+    r"(?:image is corrupt|image corruption detected|header too short|l1 table is too small"
     r"|could not read (?:l1|qcow2|refcount|snapshot)|is not cluster aligned"
     r"|refcount table offset|invalid (?:l1|refcount|reference count) table)",
     re.IGNORECASE | re.MULTILINE,
@@ -80,7 +80,7 @@ def probes(ev: Evidence) -> Iterator[ImageInfo]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image that is damaged."""
     told = said(ev).find(_WORDS)
-    path = image_of(ev.argv, told[0] + ": ") or image_of(ev.argv, told.quote) if told else ""
+    path = image_of(ev.argv, told.line) if told else ""
     shown = False
     for use in files(ev.argv):
         fact = ev.fact(ImageInfo(use.path)) if use.role is Role.DISK else None

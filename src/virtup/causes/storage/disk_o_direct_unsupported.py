@@ -33,9 +33,7 @@ from virtup.model.probe import Fact, Probe
 CODE = "VU017"
 SLUG = "disk-o-direct-unsupported"
 
-_WORDS = re.compile(
-    r"^.*file ?system (?:may|does) not support O_DIRECT", re.IGNORECASE | re.MULTILINE
-)
+_WORDS = re.compile(r"file ?system (?:may|does) not support O_DIRECT", re.IGNORECASE | re.MULTILINE)
 POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -drive file=/nfs/v.qcow2,if=none,id=drive-virtio-disk0,"
@@ -61,7 +59,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    path = image_of(ev.argv, seen[0] + ": ")
+    path = image_of(ev.argv, seen.line)
     noun = f"the disk image '{path}'" if path else "a disk image"
     yield _found(
         f"The file system of {noun} has no O_DIRECT, which its cache mode needs.",

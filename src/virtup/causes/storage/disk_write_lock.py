@@ -97,8 +97,7 @@ def _paths(ev: Evidence, seen: Seen) -> list[str]:
     words = said(ev)
     named = [found["path"] for found in words.find_all(_IMAGE) if found["path"]]
     named += [seen["busy"]] if seen["busy"] else []
-    line = words.text[words.text.rfind("\n", 0, seen.at) + 1 : seen.at]
-    named += [found["path"] for found in _NAMED.finditer(line)] if not named else []
+    named += [found["path"] for found in _NAMED.finditer(seen.before)] if not named else []
     if not named:
         named = [use.path for use in files(ev.argv) if use.role is Role.DISK and use.write]
     return list(dict.fromkeys(named))

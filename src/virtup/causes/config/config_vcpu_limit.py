@@ -1,0 +1,77 @@
+"""More vCPUs than the machine type allows.
+
+## What it means
+`<vcpu>` is above what the machine type can have: 255 on i440FX and older Q35, 288 or more on newer
+Q35 with an IOMMU.
+
+## How to confirm
+The message names both numbers; `query-machines` of the monitor gives `cpu-max`.
+
+## What to do
+Lower `<vcpu>`, or use the newest Q35 with `<iommu model='intel'><driver intremap='on' eim='on'/>`.
+
+## Strings it goes by
+- `Invalid SMP CPUs 300. The max CPUs supported by machine 'pc-i440fx-7.2' is 255`
+- `Number of SMP CPUs requested (300) exceeds max CPUs supported by machine 'pc' (255)`
+- `Maximum CPUs greater than specified machine type limit 255`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.who import edit
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU113"
+SLUG = "config-vcpu-limit"
+
+_WORDS = re.compile(
+    r"(?:invalid smp cpus (?P<a>\d+)\. the max cpus supported by machine '(?P<m>[^'\n]+)' is (?P<x>\d+)"
+    r"|number of smp cpus requested \((?P<b>\d+)\) exceeds max cpus supported by machine '(?P<n>[^'\n]+)' \((?P<y>\d+)\)"
+    r"|maximum cpus greater than specified machine type limit (?P<z>\d+))[^\n]*",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: Invalid SMP CPUs 300. The max CPUs supported by machine "
+        "'pc-i440fx-7.2' is 255\n"
+    ),
+    Evidence(
+        error="unsupported configuration: Maximum CPUs greater than specified machine type limit 255"
+    ),
+)
+NEGATIVE = (
+    Evidence(error="unsupported configuration: CPU topology doesn't match maximum vcpu count"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: QEMU's words say it all."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when there are too many vCPUs."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    asked, limit = seen["a"] or seen["b"], seen["x"] or seen["y"] or seen["z"]
+    machine = seen["m"] or seen["n"]
+    noun = f"machine type '{machine}'" if machine else "machine type"
+    wants = f", and the guest has {asked}" if asked else ""
+    yield _found(
+        f"The {noun} allows at most {limit} vCPUs{wants}.",
+        asked or limit,
+        Certainty.LIKELY,
+        (seen.quote,),
+        (edit(f"lower <vcpu> to {limit} or less"),),
+        seen.at,
+    )

@@ -1,0 +1,102 @@
+"""The definition is not well-formed XML.
+
+## What it means
+The text cannot be read as XML at all: an element is not closed, a quote or an ampersand stands bare,
+there is nothing, or something before the first `<`.
+
+## How to confirm
+`xmllint --noout FILE` names line and column.
+
+## What to do
+Close the element, write `&amp;` for `&` and `&lt;` for `<`.
+
+## Strings it goes by
+- `(domain_definition):2: Opening and ending tag mismatch: name line 2 and domain`
+- `Start tag expected, '<' not found`, `Document is empty`, `Premature end of data`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.words import said
+from virtup.errors import XmlInvalid
+from virtup.model import document
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU110"
+SLUG = "xml-malformed"
+
+_WORDS = re.compile(
+    r"(?:\((?P<a>[\w -]+)\):(?P<line>\d+): [^\n]*"
+    r"|(?:tag mismatch|premature end of data|start tag expected|document is empty"
+    r"|extra content at the end|not well-formed)[^\n]*)",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"line (?P<line>\d+)(?:, column (?P<column>\d+))?")
+_BAD = "<domain type='kvm'>\n  <name>vm1\n  <memory>1</memory>\n</domain>\n"
+POSITIVE = (
+    Evidence(
+        error="XML error: (domain_definition):2: Opening and ending tag mismatch: name line 2 and domain"
+    ),
+    Evidence(phase="parse", definition=_BAD),
+    Evidence(
+        phase="parse",
+        definition=_BAD,
+        error="Opening and ending tag mismatch: name line 2 and domain (<xml>, line 4, column 10)",
+    ),
+)
+NEGATIVE = (
+    Evidence(phase="parse", definition="<domain><frob/></domain>", error="unknown element <frob>"),
+    Evidence(definition="<domain/>"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: the definition is at hand."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with the line itself when the definition is at hand."""
+    seen = said(ev).find(_WORDS)
+    if ev.phase != "parse" and seen is None:
+        return
+    words = _refusal(ev.definition) if ev.definition else ""
+    if ev.definition and not words:
+        return
+    words = words or (seen.quote if seen else "")
+    places = list(_PLACE.finditer(words))
+    line = int(places[-1]["line"]) if places else int((seen["line"] if seen else "") or 0)
+    where = f"line {line}" if line else "the definition"
+    if places and places[-1]["column"]:
+        where += f", column {places[-1]['column']}"
+    evidence = [seen.quote if seen else words]
+    lines = ev.definition.splitlines()
+    numbers = dict.fromkeys(int(place["line"]) for place in places)
+    shown = [number for number in numbers if 0 < number <= len(lines)]
+    evidence += [f"line {number}: {lines[number - 1].strip()[:100]}" for number in shown]
+    reason = re.sub(r" \([^()]*line \d+[^()]*\)$", "", words).strip()
+    reason = reason.removeprefix("the document is not well-formed XML: ")
+    yield _found(
+        f"The definition is not good XML at {where}: {reason}.",
+        where,
+        Certainty.PROVEN if ev.definition else Certainty.LIKELY,
+        tuple(evidence),
+        (Fix(f"correct {where}: close the element that is open there, or write &amp; for &"),),
+        seen.at if seen else 0,
+    )
+
+
+def _refusal(definition: str) -> str:
+    try:
+        document.load(definition, "<xml>")
+    except XmlInvalid as refused:
+        return refused.message
+    return ""

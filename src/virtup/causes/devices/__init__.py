@@ -1,0 +1,1 @@
+"""Causes that concern devices of the guest."""

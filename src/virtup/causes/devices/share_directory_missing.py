@@ -1,0 +1,73 @@
+"""The directory that is shared with the guest is missing.
+
+## What it means
+`<filesystem><source dir='...'/>` names a directory of the host, and it is not there: never made,
+moved, or on a file system that is not mounted.
+
+## How to confirm
+`ls -ld DIR`; `findmnt -T DIR`.
+
+## What to do
+Make or mount it, or correct the path.
+
+## Strings it goes by
+- `cannot initialize fsdev 'fs0': failed to open '/srv/share': No such file or directory`
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.usage import Role
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+CODE = "VU131"
+SLUG = "share-directory-missing"
+
+ROLES = (Role.SHARE,)
+_SAID = (
+    "qemu-system-x86_64: -device virtio-9p-pci,fsdev=f,mount_tag=x: cannot initialize fsdev 'f': "
+    "failed to open '/srv/share': No such file or directory\n"
+)
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        argv=("/usr/bin/qemu-system-x86_64", "-fsdev", "local,id=f,path=/srv/share"),
+        host={PathAccess("/srv/share", "read", 991): PathFact(missing="/srv/share")},
+    ),
+)
+NEGATIVE = (Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the directory."""
+    return file_probes(ev, ROLES)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each shared directory that is missing."""
+    for trouble in troubles(ev, ROLES, {Kind.MISSING}):
+        path, fact = trouble.use.path, trouble.fact
+        seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
+        where = shlex.quote(path)
+        yield _found(
+            f"The directory '{path}', which is shared with the guest, does not exist.",
+            path,
+            trouble.certainty,
+            (*trouble.quotes, *seen),
+            (
+                Fix(
+                    "make it, or mount it", (f"mkdir -p {where}",), Safety.AUTO, (f"rmdir {where}",)
+                ),
+            ),
+            trouble.at,
+        )

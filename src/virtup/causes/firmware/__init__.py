@@ -1,0 +1,1 @@
+"""Causes that concern firmware and option ROMs."""

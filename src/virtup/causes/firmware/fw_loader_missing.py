@@ -1,0 +1,99 @@
+"""The firmware (loader) file does not exist at the configured path.
+
+## What it means
+`<loader>` (or a BIOS given with raw arguments) names a firmware image, such as OVMF for UEFI, and
+there is none at that path: the package is missing, or this distribution keeps it elsewhere.
+
+## How to confirm
+`ls -l PATH`; `ls /usr/share/OVMF /usr/share/edk2/ovmf /usr/share/qemu/firmware`.
+
+## What to do
+Install it (`apt-get install ovmf`, `dnf install edk2-ovmf`), or correct the path.
+
+## Strings it goes by
+- `qemu: could not load PC BIOS '/usr/share/ovmf/OVMF.fd'`
+- `Could not open '/usr/share/OVMF/OVMF_CODE.fd': No such file or directory`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.paths import Kind, failures, file_probes, troubles
+from virtup.causes.usage import Role
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+CODE = "VU120"
+SLUG = "fw-loader-missing"
+ALSO = ("fw-loader-unreadable",)
+
+ROLES = (Role.FIRMWARE,)
+_PATH = "/usr/share/OVMF/OVMF.fd"
+_SAID = f"qemu: could not load PC BIOS '{_PATH}'\n"
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(stderr=_SAID, uid=991, host={PathAccess(_PATH, "read", 991): PathFact(missing=_PATH)}),
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/fw/CODE.fd,if=pflash,format=raw,readonly=on: Could "
+        "not open '/fw/CODE.fd': No such file or directory\n"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={
+            PathAccess(_PATH, "read", 991): PathFact(
+                exists=True, blocked=_PATH, lacks="read", mode="0600", owner="a", group="a"
+            )
+        },
+    ),
+    Evidence(stderr="qemu: could not open kernel file '/boot/k': No such file or directory\n"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the firmware files."""
+    return file_probes(ev, ROLES)
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each firmware file that is missing; QEMU gives no reason for a BIOS."""
+    for trouble in troubles(ev, ROLES, {Kind.MISSING}):
+        path, fact = trouble.use.path, trouble.fact
+        seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
+        fixes = [Fix("install the firmware", ("apt-get install ovmf seabios",), Safety.CONFIRM)]
+        if fact and fact.nearby:
+            fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct <loader>"))
+        yield _found(
+            f"The firmware '{path}' does not exist.",
+            path,
+            trouble.certainty,
+            (*trouble.quotes, *seen),
+            tuple(fixes),
+            trouble.at,
+        )
+    for failure in failures(ev):
+        unproven = (
+            ev.uid is None or PathAccess(failure.path, "read", ev.uid, ev.gids) not in ev.host
+        )
+        if failure.role is Role.FIRMWARE and failure.errno is None and unproven:
+            yield _found(
+                f"The firmware '{failure.path}' cannot be loaded: perhaps it does not exist.",
+                failure.path,
+                Certainty.POSSIBLE,
+                (failure.seen.quote,),
+                (
+                    Fix(
+                        "see whether it is there, and who may read it",
+                        (f"namei -l {failure.path}",),
+                    ),
+                ),
+                failure.seen.at,
+            )

@@ -1,0 +1,92 @@
+"""An option ROM / BIOS file is not installed.
+
+## What it means
+A device needs a ROM file (network boot, VGA BIOS), and QEMU does not find it in its data directories.
+The package is missing, or QEMU came from another place than its data. QEMU says the same of a
+file that it may not read.
+
+## How to confirm
+`qemu-system-x86_64 -L help` lists the data directories; `ls` the file in them.
+
+## What to do
+Install the data: `apt-get install ipxe-qemu seabios` (Debian), `dnf install ipxe-roms-qemu
+seavgabios-bin` (Fedora). A network card that never boots from the network: `<rom enabled='no'/>`.
+
+## Strings it goes by
+- `failed to find romfile "efi-virtio.rom"`
+- `could not read keymap file: 'xx'` has a cause like it: data files of QEMU
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+CODE = "VU122"
+SLUG = "fw-rom-missing"
+
+_WORDS = re.compile(r"failed to find romfile \"(?P<name>[^\"\n]+)\"[^\n]*", re.IGNORECASE)
+FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/ipxe")
+_SAID = 'qemu-system-x86_64: -device e1000: failed to find romfile "efi-e1000.rom"\n'
+POSITIVE = (
+    Evidence(stderr=_SAID),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={
+            PathAccess(f"{folder}/efi-e1000.rom", "read", 991): PathFact(missing=folder)
+            for folder in FOLDERS
+        },
+    ),
+)
+NEGATIVE = (
+    Evidence(stderr="qemu: could not load PC BIOS 'bios.bin'\n"),
+    Evidence(
+        stderr=_SAID,
+        uid=991,
+        host={PathAccess("/usr/share/qemu/efi-e1000.rom", "read", 991): PathFact(exists=True)},
+    ),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the file in the directories that distributions use."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None and ev.uid is not None:
+        yield from (PathAccess(path, "read", ev.uid, ev.gids) for path in _places(seen["name"]))
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the file is in none of the usual directories."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    name = seen["name"]
+    facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in _places(name)]
+    if any(fact is not None and fact.exists for fact in facts):
+        return
+    looked = any(fact is not None for fact in facts)
+    evidence = [
+        seen.quote,
+        *([f"this host has no '{name}' in {', '.join(FOLDERS)}"] if looked else []),
+    ]
+    yield _found(
+        f"The ROM file '{name}' is not installed where QEMU looks for it.",
+        name,
+        Certainty.LIKELY if looked else Certainty.POSSIBLE,
+        tuple(evidence),
+        (Fix("install it", ("apt-get install ipxe-qemu seabios",), Safety.CONFIRM),),
+        seen.at,
+    )
+
+
+def _places(name: str) -> list[str]:
+    return [name] if name.startswith("/") else [f"{folder}/{name}" for folder in FOLDERS]

@@ -1,0 +1,60 @@
+"""A QEMU data file (keymap etc.) is missing.
+
+## What it means
+QEMU reads keymaps and other data from its data directory, and one is not there: the name is wrong
+(`keymap='uk'` is `en-gb`), or the data package is not installed.
+
+## How to confirm
+`ls /usr/share/qemu/keymaps`.
+
+## What to do
+Use a keymap that is there, or leave `keymap` out: clients that send key codes do not need it.
+
+## Strings it goes by
+- `could not read keymap file: 'xx'`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.who import edit
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU042"
+SLUG = "qemu-data-file-missing"
+
+_WORDS = re.compile(
+    r"could not read keymap file: '(?P<name>[^'\n]+)'[^\n]*",
+    re.IGNORECASE,
+)
+POSITIVE = (Evidence(stderr="qemu-system-x86_64: -vnc none: could not read keymap file: 'xx'\n"),)
+NEGATIVE = (Evidence(stderr='qemu-system-x86_64: failed to find romfile "vgabios.bin"\n'),)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: QEMU's words say it all."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when a keymap is missing."""
+    seen = said(ev).find(_WORDS)
+    if seen is None:
+        return
+    name = seen["name"]
+    yield _found(
+        f"QEMU has no keymap '{name}'.",
+        name,
+        Certainty.LIKELY,
+        (seen.quote,),
+        (edit(f"change keymap='{name}' to one of /usr/share/qemu/keymaps, or drop it,"),),
+        seen.at,
+    )

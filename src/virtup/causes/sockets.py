@@ -1,0 +1,73 @@
+"""UNIX sockets that could not be made: which path, and why."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from virtup.causes.finding import NOWHERE
+from virtup.causes.words import Seen, errno_of, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact
+
+_WORDS = re.compile(
+    r"(?:failed to bind socket to (?P<a>/[^:\n]+): (?P<e1>[^\n]*)"
+    r"|(?:cannot|unable to|failed to) (?:listen on|bind|create) (?:the )?(?:unix )?socket(?: to)?"
+    r" '?(?P<b>/[^'\n:]+)'?: (?P<e2>[^\n]*)"
+    r"|unix socket bind\((?P<c>[^)\n]+)\)[^\n:]*: (?P<e3>[^\n]*))",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A socket that could not be made."""
+
+    path: str
+    errno: int | None
+    seen: Seen | None
+    fact: PathFact | None
+
+    @property
+    def at(self) -> int:
+        """Where the words tell it."""
+        return self.seen.at if self.seen else NOWHERE
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The line that tells it, or what the kernel answered."""
+        if self.seen is not None:
+            return (self.seen.quote,)
+        name = errno.errorcode.get(self.errno or 0, str(self.errno))
+        return (f"making the socket '{self.path}' failed with {name}",)
+
+
+def probes(ev: Evidence) -> Iterator[PathAccess]:
+    """Ask for the directory of each socket that could not be made."""
+    if ev.uid is not None:
+        yield from (_probe(ev, one.path) for one in unbound(ev))
+
+
+def unbound(ev: Evidence) -> list[Unbound]:
+    """Return the sockets that could not be made, in the order of the words."""
+    found = []
+    for seen in said(ev).find_all(_WORDS):
+        path = seen["a"] or seen["b"] or seen["c"]
+        code = errno_of(seen["e1"] or seen["e2"] or seen["e3"])
+        found.append(Unbound(path, code, seen, _fact(ev, path)))
+    if not found and ev.phase == "prepare" and ev.path.endswith((".sock", ".socket")) and ev.errno:
+        found.append(Unbound(ev.path, ev.errno, None, _fact(ev, ev.path)))
+    return found
+
+
+def _probe(ev: Evidence, path: str) -> PathAccess:
+    """In a step before QEMU runs it is the daemon that makes the socket."""
+    if ev.phase == "prepare":
+        return PathAccess(path, "create")
+    return PathAccess(path, "create", ev.uid, ev.gids)
+
+
+def _fact(ev: Evidence, path: str) -> PathFact | None:
+    return ev.fact(_probe(ev, path)) if ev.uid is not None else None
