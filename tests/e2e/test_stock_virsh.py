@@ -250,3 +250,51 @@ def test_many_clients_at_once(virsh: lab.Client, xml: Path) -> None:
     answers = {process.communicate()[0] for process in running}
     assert len(answers) == 1
     assert {process.returncode for process in running} == {0}
+
+
+UNDER_LIBVIRTS_NAMES = """
+set -e
+for place in /run /etc/libvirt /var/lib/libvirt /var/log/libvirt /etc/virtup /var/lib/virtup; do
+    mkdir -p "$place"
+    mount -t tmpfs -o mode=755 tmpfs "$place"
+done
+cd /
+mkfifo /run/ready
+"$1" --system --layout libvirt --ready-fd 9 9<>/run/ready &
+daemon=$!
+trap 'kill $daemon' EXIT
+read -r word < /run/ready
+test "$word" = ready
+virsh -c qemu:///system create "$2"
+virsh -c qemu:///system list --name
+virsh -r -c qemu:///system domstate vm1
+virsh -c qemu:///system destroy vm1
+trap - EXIT
+kill $daemon
+wait $daemon
+ls /run/libvirt
+"""
+
+
+@pytest.mark.root
+def test_under_libvirts_own_names_the_plain_uri_reaches_virtupd(xml: Path) -> None:
+    bare = re.sub("<(kernel|initrd|cmdline)>.*", "", xml.read_text())
+    xml.write_text(bare)  # the guest's files may lie in what is covered there
+    command = ["unshare", "-m", "--propagation", "private", "sh", "-c", UNDER_LIBVIRTS_NAMES]
+    done = subprocess.run(
+        [*command, "sh", lab.PROGRAMS / "virtupd", xml],
+        env=lab.environment(),
+        capture_output=True,
+        text=True,
+        timeout=lab.BOUND_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line] == [
+        f"Domain 'vm1' created from {xml}",
+        "vm1",
+        "running",
+        "Domain 'vm1' destroyed",
+        "qemu",
+        "virtupd.lock",
+    ]

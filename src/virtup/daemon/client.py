@@ -152,6 +152,8 @@ class Client(asyncio.Protocol):
         self.silent_ticks = 0
         try:
             for event in self.session.receive(data):
+                if self._transport.is_closing():
+                    return
                 self._act(event)
         except RpcError as exc:
             self.drop(exc.message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -186,6 +187,8 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
         log.info("serving %s as process %d", layout.socket, os.getpid())
         ready.say("ready")
         systemd.notify(os.environ, "READY=1")
+        gc.collect()
+        gc.freeze()  # what is there now stays: a later collection need not walk it in mid-call
         await server.serve()
         systemd.notify(os.environ, "STOPPING=1")
     finally:
