@@ -81,7 +81,10 @@ def connect(path: str) -> socket.socket:
 
 
 def peer(end: socket.socket) -> tuple[int, int, int]:
-    """Return pid, uid and gid of who connected, or, of a connection made, of who listens."""
+    """Return pid, uid and gid of who connected, or, of a connection made, of who listens.
+
+    That is who called ``listen`` last: a QEMU that inherited the socket, once it runs.
+    """
     packed = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid, uid, gid = struct.unpack("=iII", packed)
     return pid, uid, gid
