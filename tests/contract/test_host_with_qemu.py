@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
@@ -122,5 +121,7 @@ def test_a_monitor_is_inherited_as_another_user_and_outlives_its_daemon(
         with asyncio.Runner(loop_factory=loop) as runner:
             runner.run(second_daemon(pid, start_ticks))
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it ended, as it should
-            os.kill(pid, signal.SIGKILL)
+        left = adopt(pid, start_ticks)
+        if left is not None:  # the test failed before it ended
+            left.kill(signal.SIGKILL)
+            left.close()

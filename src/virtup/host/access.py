@@ -2,7 +2,8 @@
 
 Modes, ACLs, mount options and security modules all count, because it is the kernel's answer and
 no copy of its rules. A thread takes on the user's file identity (``fsuid``, ``fsgid``, groups;
-the other threads keep theirs) and asks with ``faccessat2(AT_EACCESS)``: nothing is opened.
+the other threads keep theirs) and asks with ``faccessat2(AT_EACCESS)``: nothing is opened. The
+kernel takes a process that did so for one that must not leave a core dump.
 """
 
 from __future__ import annotations
