@@ -44,8 +44,9 @@ def attach(
         run.line(f"Connected to domain '{handle['name']}'")
         run.line(f"Escape character is {_shown(run.settings.escape)}")
     stream = run.conn.stream("DOMAIN_OPEN_CONSOLE", dom=handle, dev_name=device, flags=flags)
-    with _raw(sys.stdin.fileno()):
-        _copy(run.conn, stream, sys.stdin.fileno(), escape_byte(run.settings.escape))
+    source = None if sys.stdin is None or sys.stdin.closed else sys.stdin.fileno()
+    with _raw(source):
+        _copy(run.conn, stream, source, escape_byte(run.settings.escape))
     if stream.error is not None:
         raise stream.error
     return 0
@@ -94,9 +95,9 @@ def _show(data: bytes) -> None:
 
 
 @contextmanager
-def _raw(source: int) -> Iterator[None]:
+def _raw(source: int | None) -> Iterator[None]:
     """Have the terminal, where *source* is one, pass every key; it is put back at the end."""
-    if not os.isatty(source):
+    if source is None or not os.isatty(source):
         yield
         return
     before = termios.tcgetattr(source)

@@ -14,7 +14,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,7 +29,7 @@ READONLY = 1
 
 _CHUNK = 262144
 _AT_ONCE = 16
-_AUTH_NONE, _AUTH_SASL, _AUTH_POLKIT = 0, 1, 2
+_AUTH_NONE, _AUTH_POLKIT = 0, 2
 
 
 class ConnectFailed(VirtError):
@@ -243,10 +243,12 @@ def connect(
     *autostart* False, and for a socket that the URI names, nothing is started.
     """
     target = find(uri, readonly=readonly, env=os.environ, uid=os.geteuid())
-    sock = _socket(target, autostart=autostart)
+    sock = reach(target, autostart=autostart)
     conn = Connection(sock, target)
     try:
-        log_in(conn)
+        procedure = authentication(conn.call("AUTH_LIST")["types"])
+        if procedure is not None:
+            conn.call(procedure)
         conn.call("CONNECT_OPEN", name=target.name, flags=READONLY if readonly else 0)
     except BaseException:
         conn.close()
@@ -254,14 +256,15 @@ def connect(
     return conn
 
 
-def log_in(conn: Connection) -> None:
-    """Do what the daemon asks for before it serves a client: nothing, or a polkit check."""
-    kinds = conn.call("AUTH_LIST")["types"]
+def authentication(kinds: Sequence[int]) -> str | None:
+    """The procedure to call before the daemon serves a client, for the *kinds* that it offers.
+
+    None for no check; raises VirtError when it offers only what this client does not speak.
+    """
     if not kinds or _AUTH_NONE in kinds:
-        return
+        return None
     if _AUTH_POLKIT in kinds:
-        conn.call("AUTH_POLKIT")
-        return
+        return "AUTH_POLKIT"
     raise VirtError(
         "authentication failed: the daemon asks for SASL, which this client does not speak",
         code=Code.AUTH_FAILED,
@@ -270,7 +273,8 @@ def log_in(conn: Connection) -> None:
     )
 
 
-def _socket(target: Target, *, autostart: bool) -> socket.socket:
+def reach(target: Target, *, autostart: bool) -> socket.socket:
+    """A socket connected to the daemon of *target*, which is started where that is allowed."""
     try:
         return _open(target.socket)
     except (FileNotFoundError, ConnectionRefusedError) as exc:
@@ -280,10 +284,10 @@ def _socket(target: Target, *, autostart: bool) -> socket.socket:
         raise ConnectFailed.at(target.socket, exc) from exc
     from virtup.client.autostart import start
 
-    return start(target, opened(target.socket))
+    return start(target, _attempt(target.socket))
 
 
-def opened(path: str) -> Callable[[], socket.socket | None]:
+def _attempt(path: str) -> Callable[[], socket.socket | None]:
     """Return a function that connects to *path*, and gives None when nobody listens there."""
 
     def attempt() -> socket.socket | None:

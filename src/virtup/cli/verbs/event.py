@@ -97,7 +97,8 @@ def _print(run: Run, message: MessageReceived, *, timestamp: bool) -> None:
                 "event": name,
                 "domain": dom["name"],
                 "uuid": format_uuid(dom["uuid"]),
-                **facts,
+                "text": told(name, message.body).rstrip("\n"),
+                "args": facts,
             },
             compact=True,
         )
