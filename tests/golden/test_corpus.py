@@ -6,9 +6,7 @@ thing, `NARROWER` says so: a text alone cannot narrow it down.
 """
 
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +16,7 @@ from virtup.causes.catalogue import UNKNOWN_SLUG, causes, diagnose
 from virtup.causes.finding import Certainty
 from virtup.model.evidence import Evidence
 
-SHARED = Path(os.environ.get("VIRTUP_SHARED", lab.PROJECT.parent / "shared"))
-CORPUS = SHARED / "corpus" / "corpus-open.jsonl"
+CORPUS = lab.SHARED / "corpus" / "corpus-open.jsonl"
 
 NARROWER = {
     "kvm-unavailable": {

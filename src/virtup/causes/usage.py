@@ -87,8 +87,8 @@ def options(argv: tuple[str, ...]) -> tuple[Option, ...]:
 
 
 def value(argv: tuple[str, ...], name: str) -> str:
-    """Return the value of the first option *name*, or ``""``."""
-    return next((option.value for option in options(argv) if option.name == name), "")
+    """Return the value of the last option *name*, which is the one that counts, or ``""``."""
+    return next((one.value for one in reversed(options(argv)) if one.name == name), "")
 
 
 def sub(argv: tuple[str, ...], name: str, key: str) -> str:

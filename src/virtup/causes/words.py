@@ -16,9 +16,10 @@ from functools import lru_cache
 
 from virtup.model.evidence import Evidence
 
-TEXT_MAX = 32 * 1024
+TEXT_MAX = 16 * 1024
 """More text than this is judged by its first and its last half of it: a cause comes first."""
-LINE_MAX = 8 * 1024
+LINE_MAX = 2 * 1024
+"""A longer line is judged by its two ends; what a search costs grows with its square."""
 QUOTE_MAX = 220
 REPEATED = 20
 """A line that contains an earlier one of more than so many characters repeats it."""
@@ -166,8 +167,8 @@ def is_noise(line: str) -> bool:
 def _said(stderr: str, error: str, qmp_error: str) -> Said:
     kept: list[str] = []
     for source in (stderr, error, qmp_error):
-        for raw in _clipped(source).replace("\\n", "\n").splitlines():
-            line = _STAMP.sub("", raw[:LINE_MAX]).rstrip()
+        for raw in _clipped(source, TEXT_MAX, "\n").replace("\\n", "\n").splitlines():
+            line = _STAMP.sub("", _clipped(raw, LINE_MAX, " … ")).rstrip()
             if not line.strip() or line.endswith(" \\") or is_noise(line):
                 continue
             if any(line == old or (len(old) > REPEATED and old in line) for old in kept[-64:]):
@@ -176,9 +177,9 @@ def _said(stderr: str, error: str, qmp_error: str) -> Said:
     return Said("\n".join(kept))
 
 
-def _clipped(text: str) -> str:
-    half = TEXT_MAX // 2
-    return text if len(text) <= TEXT_MAX else text[:half] + "\n" + text[-half:]
+def _clipped(text: str, limit: int, gap: str) -> str:
+    half = limit // 2
+    return text if len(text) <= limit else text[:half] + gap + text[-half:]
 
 
 def _quote(text: str, match: re.Match[str]) -> str:

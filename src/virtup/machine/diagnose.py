@@ -23,6 +23,11 @@ async def diagnose(ev: Evidence, *, deadline_s: float = 2.0) -> list[Finding]:
     return await asyncio.to_thread(look_and_judge, ev, deadline_s)
 
 
+async def warm() -> None:
+    """Load the catalogue, so that the first failure need not wait for it (0.2 s)."""
+    await asyncio.to_thread(catalogue.causes)
+
+
 def look_and_judge(ev: Evidence, deadline_s: float) -> list[Finding]:
     """Do what `diagnose` does, in this thread."""
     until = time.monotonic() + deadline_s

@@ -112,7 +112,14 @@ def alternatives(path: str, fact: EmulatorFact) -> list[str]:
         name = other.rpartition("/")[2]
         if other != path and (target(other) == arch or name in native):
             found.append(other)
-    return found
+    same = path.rpartition("/")[2]
+    return sorted(
+        found,
+        key=lambda other: (
+            not other.endswith(f"/{same}"),
+            bool(native & {other.rpartition("/")[2]}),
+        ),
+    )
 
 
 _PACKAGES = {"x86_64": "x86", "i386": "x86", "aarch64": "arm", "arm": "arm", "ppc64": "ppc"}

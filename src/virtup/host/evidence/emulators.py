@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import subprocess
+from collections.abc import Mapping
 
 from virtup.host.evidence import paths
 from virtup.model.probe import (
@@ -26,6 +27,9 @@ from virtup.model.probe import (
 
 HELP_TIMEOUT_S = 1.5
 OUTPUT_MAX = 1 << 20
+PLAIN: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/"}
+TRACE = {**PLAIN, "LD_TRACE_LOADED_OBJECTS": "1"}
+"""With this the loader lists what it would load and runs nothing (ld.so(8))."""
 _USUAL = (
     "/usr/bin/qemu-system-*",
     "/usr/local/bin/qemu-system-*",
@@ -121,7 +125,9 @@ def _help(probe: Machines | CpuModels | Devices | Options, words: tuple[str, ...
     return _run([probe.emulator, *words], probe.uid, probe.gids)
 
 
-def _run(argv: list[str], uid: int | None, gids: tuple[int, ...]) -> str:
+def _run(
+    argv: list[str], uid: int | None, gids: tuple[int, ...], env: Mapping[str, str] = PLAIN
+) -> str:
     """Return what *argv* prints, run as *uid*. Raises OSError when it cannot or is too slow."""
     if os.getuid() == 0 and not uid:
         raise PermissionError("an emulator is not run as root")
@@ -133,7 +139,7 @@ def _run(argv: list[str], uid: int | None, gids: tuple[int, ...]) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/"},
+            env=env,
             cwd="/",
             timeout=HELP_TIMEOUT_S,
             check=False,
@@ -180,7 +186,7 @@ def _loader(head: bytes, path: str, order: str) -> str:
 
 def _missing_libraries(probe: Emulator, loader: str) -> tuple[str, ...]:
     try:
-        seen = _run([loader, "--list", probe.path], probe.uid, probe.gids)
+        seen = _run([loader, probe.path], probe.uid, probe.gids, TRACE)
     except OSError:
         return ()
     return tuple(re.findall(r"^\s*(\S+) => not found", seen, re.MULTILINE))
