@@ -71,8 +71,9 @@ class CommandFailed(VirtError):
 class Monitor:
     """A live monitor; made by `open_monitor`, ended by `close`."""
 
-    def __init__(self, client: QMPClient) -> None:
+    def __init__(self, client: QMPClient, side: socket.socket) -> None:
         self._client = client
+        self._side = side
         self._events: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -140,6 +141,15 @@ class Monitor:
         except (ExecInterruptedError, StateError) as error:
             raise MonitorGone(f"while '{command}' ran") from error
 
+    async def give_fd(self, name: str, fd: int) -> None:
+        """Pass a descriptor to QEMU, which knows it as *name*; ours stays open.
+
+        Takes no other call between the descriptor and its name: QEMU pairs them by order.
+        """
+        # past the stream's own buffer: the library's way needs a loop's private parts
+        socket.send_fds(self._side, [b" "], [fd])
+        await self.execute("getfd", {"fdname": name})
+
     async def hmp(self, line: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a human-monitor line and return what it prints."""
         reply = await self.execute(
@@ -182,6 +192,7 @@ class Monitor:
             self._events.cancel()
             await asyncio.gather(self._events, return_exceptions=True)
         await _disconnect(self._client)
+        self._side.close()
 
 
 async def open_monitor(sock: socket.socket, *, timeout_s: float) -> Monitor:
@@ -191,10 +202,12 @@ async def open_monitor(sock: socket.socket, *, timeout_s: float) -> Monitor:
     comes, and when the connection is closed.
     """
     client = QMPClient("virtup", readbuflen=READ_LIMIT)
+    side = sock.dup()
     try:
         async with asyncio.timeout(timeout_s):
             await client.connect(sock)
     except TimeoutError:
+        side.close()
         greeted = client.greeting is not None
         await _disconnect(client)
         if greeted:
@@ -203,15 +216,17 @@ async def open_monitor(sock: socket.socket, *, timeout_s: float) -> Monitor:
             ) from None
         raise MonitorFailed(Silence.NO_GREETING, f"no greeting within {timeout_s:g} s") from None
     except ConnectError as error:
+        side.close()
         await _disconnect(client)
         cause = error.exc
         if isinstance(cause, (GreetingError, NegotiationError)):
             raise MonitorFailed(Silence.GARBAGE, str(cause)) from error
         raise MonitorFailed(Silence.CLOSED, str(cause) or "connection closed") from error
     except asyncio.CancelledError:
+        side.close()
         await _disconnect(client)
         raise
-    return Monitor(client)
+    return Monitor(client, side)
 
 
 async def _disconnect(client: QMPClient) -> None:

@@ -1,0 +1,384 @@
+"""The file of a saved guest on disk: written so that it is whole or not there, read with its checks.
+
+QEMU writes its stream to the file itself. Beside it a thread reads back what was written, from the
+page cache, digests it block by block and lets the disk begin; so the end waits for little. The
+memory that either direction takes does not grow with the guest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from virtup.host import disk as durable
+from virtup.host.disk import Disk
+from virtup.model import save_image
+from virtup.model.save_image import (
+    BLOCK_BYTES,
+    CONSUMED_BYTES,
+    DIGEST_BYTES,
+    HEADER_BYTES,
+    TAIL_BYTES,
+    Damage,
+    Facts,
+    Head,
+    ImageDamaged,
+    Trailer,
+    digest,
+)
+
+SYNC_BYTES = 64 * BLOCK_BYTES
+"""How much is written before the disk is made to take it, while QEMU goes on."""
+
+PAUSE_S = 0.005
+"""How long the reader waits when it has caught up with QEMU."""
+
+
+class Writer:
+    """An image that is being written under a temporary name.
+
+    `begin`, then QEMU writes to ``fd`` (its offset is where the stream goes), then `finish`, or
+    `discard` at any time. After `finish` the image is durable under its own name.
+    """
+
+    def __init__(self, path: str, temporary: str, disk: Disk) -> None:
+        self.path = path
+        self.temporary = temporary
+        self.fd = -1
+        self._disk = disk
+        self._head: Head | None = None
+        self._follower: Follower | None = None
+
+    def begin(self, head: Head, *, uid: int = -1, gid: int = -1) -> None:
+        """Make the file with its head, not yet whole; raises OSError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self.fd = os.open(self.temporary, flags, 0o600)
+        if (uid, gid) != (-1, -1):
+            os.fchown(self.fd, uid, gid)
+        self._head = head
+        _write_all(self.fd, head.pack(), 0)
+        os.lseek(self.fd, head.header.stream_offset, os.SEEK_SET)
+        self._follower = Follower(self.fd, head.header.stream_offset)
+        self._follower.start()
+
+    def written(self) -> int:
+        """Return how many bytes of stream are in the file so far."""
+        assert self._head is not None
+        return max(0, os.fstat(self.fd).st_size - self._head.header.stream_offset)
+
+    def finish(self, facts: Facts) -> None:
+        """Add the trailer, make everything durable, and give the image its name.
+
+        Blocks for as long as the disk takes. Raises OSError; nothing has its name then but what
+        had it before.
+        """
+        assert self._head is not None
+        assert self._follower is not None
+        head, fd = self._head, self.fd
+        digests = self._follower.finish()
+        raw = _read_exactly(fd, head.header.stream_offset, 0)
+        stream_bytes = self._follower.stream_bytes
+        trailer = Trailer(
+            stream_offset=head.header.stream_offset,
+            stream_bytes=stream_bytes,
+            head_digest=save_image.head_digest(raw),
+            digests=digests,
+            facts=facts,
+        )
+        _write_all(fd, trailer.pack(), head.header.stream_offset + stream_bytes)
+        os.fdatasync(fd)
+        _write_all(fd, save_image.MAGIC_WHOLE, 0)
+        os.fsync(fd)
+        durable.rename_durably(self._disk, self.temporary, self.path)
+        self._close()
+
+    def discard(self) -> None:
+        """Give up: nothing stays of it. Harmless after `finish`."""
+        if self.fd < 0:
+            return
+        if self._follower is not None:
+            self._follower.cancel()
+        self._close()
+        durable.remove_durably(self._disk, self.temporary)
+
+    def _close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class Follower(threading.Thread):
+    """Digests a stream block by block while somebody else writes it."""
+
+    def __init__(self, fd: int, offset: int) -> None:
+        super().__init__(name="save-digest", daemon=True)
+        self.stream_bytes = 0
+        self._fd = os.dup(fd)
+        self._offset = offset
+        self._digests = bytearray()
+        self._done = 0
+        self._synced = 0
+        self._last = threading.Event()
+        self._cancelled = False
+        self._error: OSError | None = None
+
+    def run(self) -> None:
+        """Follow the file until `finish` or `cancel`."""
+        try:
+            while not self._cancelled:
+                ended = self._last.is_set()
+                if self._follow():
+                    continue
+                if ended:
+                    return
+                self._last.wait(PAUSE_S)
+        except OSError as error:
+            self._error = error
+        finally:
+            os.close(self._fd)
+
+    def finish(self) -> bytes:
+        """Wait for the rest and return the digests, 16 bytes a block; raises OSError."""
+        self.stream_bytes = os.fstat(self._fd).st_size - self._offset
+        self._last.set()
+        self.join()
+        if self._error is not None:
+            raise self._error
+        if self._done < self.stream_bytes:
+            raise OSError(errno.EIO, "the file of the saved guest grew shorter")
+        return bytes(self._digests)
+
+    def cancel(self) -> None:
+        """Stop; what was digested is of no use."""
+        self._cancelled = True
+        self._last.set()
+        if self.is_alive():
+            self.join()
+
+    def _follow(self) -> bool:
+        """Digest the next block, if it is there in full (or is the last); tell whether it was."""
+        ended = self._last.is_set()
+        there = os.fstat(self._fd).st_size - self._offset
+        left = (self.stream_bytes if ended else there) - self._done
+        if left <= 0 or (left < BLOCK_BYTES and not ended):
+            return False
+        block = _read_exactly(self._fd, min(left, BLOCK_BYTES), self._offset + self._done)
+        self._digests += digest(block)
+        self._done += len(block)
+        if self._done - self._synced >= SYNC_BYTES:
+            os.fdatasync(self._fd)
+            self._synced = self._done
+        return True
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as its head and trailer describe it; ``trailer`` is None for libvirt's own.
+
+    ``consumed_ns`` is when it was restored before (ns since 1970), None when it was not.
+    """
+
+    path: str
+    size: int
+    head: Head
+    trailer: Trailer | None = None
+    consumed_ns: int | None = None
+
+
+def inspect(path: str) -> Image:
+    """Read head and trailer of the image at *path* and check them; the stream is not read.
+
+    Raises ImageDamaged for everything that keeps it from being restored but a past restore,
+    which ``consumed_ns`` tells, and what the stream, the disks or QEMU have against it.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ImageDamaged(Damage.FOREIGN, f"'{path}' is not a regular file")
+        return _inspect(fd, path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(fd)
+
+
+def _inspect(fd: int, path: str) -> Image:
+    size = os.fstat(fd).st_size
+    header = save_image.read_header(os.pread(fd, HEADER_BYTES, 0), size, path)
+    raw = os.pread(fd, header.stream_offset, 0)
+    tail = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES))
+    if not header.marked and not save_image.has_end(tail):
+        head = save_image.read_head(raw, header, size, path)
+        if size <= header.stream_offset:
+            raise ImageDamaged(Damage.CUT_RAM, f"the saved state '{path}' has no memory in it")
+        return Image(path, size, head)
+    if len(raw) < header.stream_offset:
+        save_image.read_head(raw, header, size, path)
+    length = save_image.trailer_length(tail, path)
+    body = os.pread(fd, length, max(0, size - TAIL_BYTES - length))
+    trailer = save_image.read_trailer(body, tail, path)
+    _check_lengths(trailer, header.stream_offset, size - TAIL_BYTES - length, path)
+    if save_image.head_digest(raw) != trailer.head_digest:
+        raise ImageDamaged(
+            Damage.FLIPPED, f"the header or the XML in the saved state '{path}' was changed"
+        )
+    head = save_image.read_head(raw, header, size, path)
+    return Image(path, size, head, trailer, save_image.check_mark(tail[-CONSUMED_BYTES:], path))
+
+
+def _check_lengths(trailer: Trailer, offset: int, end: int, path: str) -> None:
+    if trailer.stream_offset != offset or trailer.stream_offset + trailer.stream_bytes != end:
+        raise ImageDamaged(
+            Damage.CUT_RAM,
+            f"the saved state '{path}' has {end - offset} bytes of memory where "
+            f"{trailer.stream_bytes} were saved",
+        )
+
+
+def check_blocks(
+    path: str, trailer: Trailer, *, cancelled: Callable[[], bool] = lambda: False
+) -> None:
+    """Read the whole stream and compare every block with its digest.
+
+    Raises ImageDamaged naming the first block that differs. Returns early when *cancelled*.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(fd, trailer.stream_offset, trailer.stream_bytes, os.POSIX_FADV_SEQUENTIAL)
+        for block in range(trailer.blocks):
+            if cancelled():
+                return
+            _check_block(fd, path, trailer, block)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(fd)
+
+
+def _check_block(fd: int, path: str, trailer: Trailer, block: int) -> None:
+    at = block * trailer.block_bytes
+    size = min(trailer.block_bytes, trailer.stream_bytes - at)
+    data = _read_exactly(fd, size, trailer.stream_offset + at)
+    if digest(data) == trailer.digest_of(block):
+        return
+    kind = Damage.FLIPPED if data.strip(b"\0") else Damage.ZEROED
+    what = "is filled with zeros" if kind is Damage.ZEROED else "was changed"
+    first = trailer.stream_offset + at
+    raise ImageDamaged(
+        kind,
+        f"the memory in the saved state '{path}' {what}, between byte {first} and {first + size}",
+    )
+
+
+def open_stream(image: Image) -> int:
+    """Open *image* to be read from the beginning of its stream; the descriptor is the caller's."""
+    fd = os.open(image.path, os.O_RDONLY | os.O_CLOEXEC)
+    os.lseek(fd, image.head.header.stream_offset, os.SEEK_SET)
+    return fd
+
+
+def mark_consumed(image: Image, now_ns: int) -> None:
+    """Note durably in *image* that its guest runs again; before its first instruction.
+
+    An image of libvirt's has no place for the note: its caller renames or removes it.
+    """
+    if image.trailer is None:
+        return
+    fd = os.open(image.path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        _write_all(fd, save_image.consumed_mark(now_ns), image.size - CONSUMED_BYTES)
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_xml(image: Image, head: Head, temporary: str, disk: Disk) -> None:
+    """Write *image* anew with another *head* of the same length, durably, in place of itself."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    source = os.open(image.path, os.O_RDONLY | os.O_CLOEXEC)
+    target = os.open(temporary, flags, 0o600)
+    try:
+        seen = os.fstat(source)
+        os.fchmod(target, stat.S_IMODE(seen.st_mode))
+        os.fchown(target, seen.st_uid, seen.st_gid)
+        _copy(source, target, image.size)
+        _write_all(target, head.pack(), 0)
+        if image.trailer is not None:
+            _renew_trailer(target, image)
+        os.fsync(target)
+        durable.rename_durably(disk, temporary, image.path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(source)
+        os.close(target)
+
+
+def _renew_trailer(fd: int, image: Image) -> None:
+    assert image.trailer is not None
+    raw = _read_exactly(fd, image.head.header.stream_offset, 0)
+    old = image.trailer
+    new = Trailer(
+        stream_offset=old.stream_offset,
+        stream_bytes=old.stream_bytes,
+        head_digest=save_image.head_digest(raw),
+        digests=old.digests,
+        facts=old.facts,
+        block_bytes=old.block_bytes,
+    )
+    mark = _read_exactly(fd, CONSUMED_BYTES, image.size - CONSUMED_BYTES)
+    packed = new.pack()[:-CONSUMED_BYTES] + mark
+    _write_all(fd, packed, old.stream_offset + old.stream_bytes)
+
+
+def _copy(source: int, target: int, size: int) -> None:
+    done = 0
+    while done < size:
+        copied = os.copy_file_range(source, target, size - done, done, done)
+        if copied == 0:
+            raise OSError(errno.EIO, "the image grew shorter while it was copied")
+        done += copied
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def _read_exactly(fd: int, size: int, offset: int) -> bytes:
+    data = os.pread(fd, size, offset)
+    while len(data) < size:
+        more = os.pread(fd, size - len(data), offset + len(data))
+        if not more:
+            raise OSError(errno.EIO, "the file of the saved guest is shorter than it was")
+        data += more
+    return data
+
+
+def _unreadable(path: str, error: OSError) -> ImageDamaged:
+    return ImageDamaged(
+        Damage.UNREADABLE, f"the saved state '{path}' cannot be read: {error.strerror or error}"
+    )
+
+
+__all__ = [
+    "DIGEST_BYTES",
+    "Follower",
+    "Image",
+    "Writer",
+    "check_blocks",
+    "inspect",
+    "mark_consumed",
+    "open_stream",
+    "replace_xml",
+]

@@ -1,0 +1,1 @@
+"""A guest's memory in a file: written, checked, loaded, marked, set aside."""

@@ -1,0 +1,100 @@
+"""Programs between QEMU and the file: what compresses a saved guest, and what gives it back.
+
+They run as libvirt runs them (``PROGRAM -c``, ``PROGRAM -dc``), so that images pass between both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from virtup.errors import ConfigUnsupported, OperationFailed
+from virtup.host import pipes
+from virtup.host.process import Process, SpawnError, spawn
+from virtup.model.save_image import Format
+
+PROGRAMS = {
+    Format.GZIP: "gzip",
+    Format.BZIP2: "bzip2",
+    Format.XZ: "xz",
+    Format.LZOP: "lzop",
+    Format.ZSTD: "zstd",
+}
+
+_EXTRA = {
+    (Format.XZ, "-c"): ("-3",),
+    (Format.LZOP, "-dc"): ("--ignore-warn",),
+    (Format.ZSTD, "-c"): ("-T0", "-q"),
+    (Format.ZSTD, "-dc"): ("-q",),
+}
+
+NAMES = {format.name.lower(): format for format in Format}
+"""What the setting ``save_image_format`` may be."""
+
+
+def format_of(name: str) -> Format:
+    """Return the format of a setting's word; raises ConfigUnsupported naming the accepted ones."""
+    try:
+        return NAMES[name]
+    except KeyError:
+        known = ", ".join(NAMES)
+        raise ConfigUnsupported(
+            f"save_image_format '{name}' is not known; accepted are {known}"
+        ) from None
+
+
+@dataclass
+class Filter:
+    """A running program: ``end`` is the end of a pipe that is QEMU's."""
+
+    program: str
+    process: Process
+    end: int
+
+    def close_end(self) -> None:
+        """Close our copy of the pipe's end, after QEMU has its own; twice is harmless."""
+        end, self.end = self.end, -1
+        pipes.close(end)
+
+    async def wait(self) -> None:
+        """Wait for the program's end; raises OperationFailed when it did not succeed."""
+        ended = await self.process.wait()
+        if ended.status != 0:
+            raise OperationFailed(f"'{self.program}' failed: {ended}")
+
+    async def kill(self) -> None:
+        """End it now."""
+        self.close_end()
+        self.process.kill(9)
+        await self.process.wait()
+
+
+def compressor(format: Format, file: int) -> Filter:
+    """Start the program that compresses what is written to its ``end`` into *file*."""
+    read_end, write_end = pipes.make()
+    return _start(format, "-c", stdin=read_end, stdout=file, ours=write_end, theirs=read_end)
+
+
+def decompressor(format: Format, file: int) -> Filter:
+    """Start the program that gives *file*, from its offset on, decompressed at its ``end``."""
+    read_end, write_end = pipes.make()
+    return _start(format, "-dc", stdin=file, stdout=write_end, ours=read_end, theirs=write_end)
+
+
+def _start(format: Format, mode: str, *, stdin: int, stdout: int, ours: int, theirs: int) -> Filter:
+    program = PROGRAMS[format]
+    try:
+        process = spawn(
+            [program, mode, *_EXTRA.get((format, mode), ())],
+            {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=pipes.nowhere(),
+        )
+    except SpawnError as error:
+        pipes.close(ours)
+        raise OperationFailed(
+            f"'{program}', which {format.name.lower()} images need, cannot be run: {error.strerror}"
+        ) from error
+    finally:
+        pipes.close(theirs)
+    return Filter(program, process, ours)

@@ -1,0 +1,135 @@
+"""Saving a running guest: the state is durable under its name before QEMU is ended.
+
+Until that moment every failure leaves the guest running as it was, the image that had the name
+whole, and nothing else behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass
+
+from virtup.errors import OperationInvalid, SystemError_, VirtError
+from virtup.host.clock import Clock
+from virtup.host.disk import Disk
+from virtup.host.fingerprint import of_disk
+from virtup.host.save_file import Writer
+from virtup.machine import attempts, files
+from virtup.machine.jobs import Job, JobType, Operation
+from virtup.machine.life import Machine
+from virtup.machine.save import compress, stream
+from virtup.machine.states import Paused, Running, Shutoff, State
+from virtup.model.domain import format_domain
+from virtup.model.domain.inactive import as_definition
+from virtup.model.save_image import Facts, Format, make_head
+
+
+@dataclass(frozen=True)
+class SaveRequest:
+    """Where and how to save; ``running`` overrides whether the guest runs after the restore.
+
+    ``xml`` is a definition to keep in place of the guest's own. ``temporary`` is in the same
+    directory as ``path``.
+    """
+
+    path: str
+    temporary: str
+    format: Format = Format.RAW
+    running: bool | None = None
+    xml: str | None = None
+
+
+async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clock) -> None:
+    """Save *machine* and end its QEMU; durable when this returns.
+
+    Raises VirtError, and the guest runs on (or stays paused, if it was): Aborted, StreamFailed,
+    SystemError_ with the file's errno.
+    """
+    if machine.job is not None:
+        raise OperationInvalid(f"another job ({machine.job.operation.name.lower()}) is active")
+    job = machine.job = Job(Operation.SAVE, clock.monotonic() * 1000)
+    was_running = machine.state is State.RUNNING
+    writer = Writer(request.path, request.temporary, disk)
+    try:
+        machine.note_saving(request.temporary)
+        if was_running:
+            await machine.pause(Paused.SAVE)
+        await _write(machine, request, writer, job, was_running=was_running)
+    except BaseException as error:
+        job.type = JobType.CANCELLED if isinstance(error, stream.Aborted) else JobType.FAILED
+        await asyncio.shield(_undo(machine, writer, was_running=was_running))
+        if isinstance(error, OSError):
+            raise _file_error(request.path, error) from error
+        raise
+    else:
+        job.type = JobType.COMPLETED
+        await machine.end(Shutoff.SAVED)
+    finally:
+        job.ended_ms = clock.monotonic() * 1000
+        machine.job, machine.last_job = None, job
+
+
+async def _write(
+    machine: Machine, request: SaveRequest, writer: Writer, job: Job, *, was_running: bool
+) -> None:
+    live = machine.live
+    xml = request.xml or format_domain(as_definition(live), secure=True, inactive=True)
+    runs = was_running if request.running is None else request.running
+    head = make_head(xml, was_running=runs, format=request.format)
+    await asyncio.to_thread(writer.begin, head)
+    if request.format is Format.RAW:
+        await stream.send(machine.running, writer.fd, job)
+    else:
+        await _send_compressed(machine, request.format, writer, job)
+    paths = [file.path for file in files.used(live) if file.disk]
+    disks = await asyncio.to_thread(lambda: {path: of_disk(path, sync=True) for path in paths})
+    facts = Facts(
+        uuid=str(live.uuid),
+        name=live.name,
+        saved=attempts.now(),
+        qemu=".".join(map(str, machine.running.version)),
+        machine=str(live.os.machine),
+        disks=disks,
+    )
+    await asyncio.to_thread(writer.finish, facts)
+
+
+async def _send_compressed(machine: Machine, format: Format, writer: Writer, job: Job) -> None:
+    program = compress.compressor(format, writer.fd)
+    try:
+        await stream.send(machine.running, program.end, job)
+        program.close_end()
+        await program.wait()
+    except BaseException:
+        await program.kill()
+        raise
+
+
+async def _undo(machine: Machine, writer: Writer, *, was_running: bool) -> None:
+    """Let the guest go on, and leave nothing of the file."""
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(writer.discard)
+    try:
+        machine.note_saving("")
+        if machine.monitor is None:
+            return
+        await stream.take_back(machine.running)
+        if was_running and machine.state is State.PAUSED:
+            await machine.resume(Running.SAVE_CANCELED)
+    except VirtError as error:
+        machine.log.note(f"the guest could not be resumed after a save: {error}")
+
+
+def _file_error(path: str, error: OSError) -> SystemError_:
+    return SystemError_(
+        f"the guest's state could not be written to '{path}': {error.strerror or error}; "
+        "the guest runs on"
+    )
+
+
+def temporary_of(path: str) -> str:
+    """Return the name under which the image *path* is written."""
+    folder, name = os.path.split(path)
+    return f"{folder}/.{name[:200]}.virtup-part"
