@@ -99,6 +99,15 @@ def remove(path: str) -> None:
         return
 
 
+def remove_dead(path: str) -> None:
+    """Remove the name of a socket on which nobody listens any more; all else is left."""
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            _clear(path)
+    except (FileNotFoundError, SocketInUse):
+        return
+
+
 def _bind(end: socket.socket, path: str) -> None:
     try:
         end.bind(path)

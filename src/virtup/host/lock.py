@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 from virtup.errors import Code, Fault, VirtError
 from virtup.host import proc
+
+_EXEC_TRIES, _EXEC_PAUSE_S = 200, 0.01
+"""How long a child of a daemon that is gone may take to its exec, which drops the lock."""
 
 
 class Locked(VirtError):
@@ -36,33 +40,50 @@ class Lock:
 
 
 def acquire(path: str) -> Lock:
-    """Take the lock at *path* and write our pid into it; never waits.
+    """Take the lock at *path* and write our pid into it; waits for no holder that lives.
 
-    Raises Locked, which names the holder, and OSError when the file cannot be made. On NFS the
+    A daemon that was killed while it started a program may leave the lock to that child until it
+    execs: when this returns, there is no such child any more. Raises Locked, which names the holder, and OSError when the file cannot be made. On NFS the
     lock holds between hosts only where the server serves locks.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    except BlockingIOError as exc:
-        raise _locked(path, fd) from exc
+        for _ in range(_EXEC_TRIES):
+            if _try(fd):
+                return Lock(path, fd)
+            if _holder(fd) is not None:
+                break
+            time.sleep(_EXEC_PAUSE_S)
+        raise _locked(path, fd)
     except BaseException:
         os.close(fd)
         raise
-    return Lock(path, fd)
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return True
+
+
+def _holder(fd: int) -> tuple[int, str] | None:
+    """Return pid and name of the live process that wrote itself into the lock."""
+    text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    pid = int(text) if text.isdecimal() else 0
+    stat = proc.stat(pid) if pid else None
+    return None if stat is None or stat.state in "ZX" else (pid, stat.comm)
 
 
 def _locked(path: str, fd: int) -> Locked:
-    text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
-    os.close(fd)
-    pid = int(text) if text.isdecimal() else 0
-    stat = proc.stat(pid) if pid else None
-    who = "another process" if stat is None else f"'{stat.comm}' (pid {pid})"
+    holder = _holder(fd)
+    who = "another process" if holder is None else f"'{holder[1]}' (pid {holder[0]})"
     error = Locked(
         f"{who} already serves '{os.path.dirname(path)}': it holds the lock '{path}'; "
         "end it first, or choose other directories with --root"
     )
-    error.pid = pid if stat is not None else 0
+    error.pid = 0 if holder is None else holder[0]
     return error

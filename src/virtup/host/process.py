@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -75,13 +76,15 @@ class Process:
     """A process of this host, our child or adopted, watched through a pidfd.
 
     ``start_ticks`` is field 22 of /proc/PID/stat. A child is reaped when :meth:`wait` or
-    :meth:`alive` sees its end; until then its pid is not given to another.
+    :meth:`alive` sees its end; until then its pid is not given to another. With the leader of a
+    process group, as :func:`spawn` makes them, ends the group: what a wrapper script left behind.
     """
 
     def __init__(self, pid: int, start_ticks: int, pidfd: int) -> None:
         self.pid = pid
         self.start_ticks = start_ticks
         self._pidfd = pidfd
+        self._leads_group = _leads_group(pid)
         self._exit: Exit | None = None
         self._waiters: list[asyncio.Future[Exit]] = []
         self._watched_by: asyncio.AbstractEventLoop | None = None
@@ -139,6 +142,8 @@ class Process:
             poll = select.poll()
             poll.register(self._pidfd, select.POLLIN)
             if poll.poll(0):
+                if self._leads_group:
+                    _end_group(self._pidfd, self.pid)
                 self._exit = _reap(self._pidfd)
         return self._exit
 
@@ -183,6 +188,7 @@ def spawn(
     env: Mapping[str, str],
     *,
     pass_fds: Iterable[int] = (),
+    stdin: int | None = None,
     stdout: int | None = None,
     stderr: int | None = None,
     account: Account | None = None,
@@ -191,7 +197,7 @@ def spawn(
 ) -> Process:
     """Start a program, in a session of its own, and return once it runs.
 
-    It gets exactly *env*, stdin from /dev/null, *stdout* (default /dev/null), *stderr* (default:
+    It gets exactly *env*, *stdin* (default /dev/null), *stdout* (default /dev/null), *stderr* (default:
     where stdout goes), the fds of *pass_fds* under their own numbers and no other, and the
     user, group and groups of *account*. Signals that the daemon ignores are default again.
 
@@ -204,7 +210,7 @@ def spawn(
         child = subprocess.Popen(
             list(argv),
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=out,
             stderr=out if stderr is None else stderr,
             pass_fds=tuple(pass_fds),
@@ -239,6 +245,27 @@ def adopt(pid: int, start_ticks: int) -> Process | None:
     if stat is None or stat.start_ticks != start_ticks or stat.state in "ZX" or not found.alive():
         found.close()
         return None
+    return found
+
+
+def with_home(home: str) -> list[Process]:
+    """Find the processes that were started with *home* as their home directory.
+
+    Only those whose environment this process may read: its own user's, or, for root with
+    CAP_SYS_PTRACE, all.
+    """
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        pid = int(entry)
+        stat = proc.stat(pid)
+        environment = proc.read(pid, "environ")
+        if stat is None or environment is None or f"HOME={home}" not in environment.split("\0"):
+            continue
+        process = adopt(pid, stat.start_ticks)
+        if process is not None:
+            found.append(process)
     return found
 
 
@@ -376,6 +403,31 @@ def _spawn_error(exc: OSError, program: str, cwd: str) -> SpawnError:
     error = SpawnError(exc.errno, exc.strerror or str(exc), exc.filename or program)
     error.stage = "prepare" if prepare else "exec"
     return error
+
+
+_SIGNAL_PROCESS_GROUP = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h, from 6.9 on
+
+
+def _leads_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def _end_group(pidfd: int, pid: int) -> None:
+    """Kill what is left of the process group of a leader that has ended."""
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL, None, _SIGNAL_PROCESS_GROUP)
+    except ProcessLookupError:
+        return
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+        stat = proc.stat(pid)
+        if stat is not None and stat.ppid == os.getpid():  # its number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _reap(pidfd: int) -> Exit:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from virtup import __version__
-from virtup.errors import ConfigUnsupported, VirtError
+from virtup.errors import ConfigUnsupported, OperationFailed, VirtError
 from virtup.host import disk as durable
 from virtup.host import kvm
-from virtup.host import layout as layouts
 from virtup.host import node as host_node
 from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
@@ -25,10 +24,9 @@ from virtup.host.disk import Disk
 from virtup.host.fingerprint import fingerprint
 from virtup.host.kvm import KvmState
 from virtup.host.layout import Layout
-from virtup.host.logfile import GuestLog, command_text
+from virtup.host.logfile import command_text
 from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
-from virtup.host.process import adopt as adopt_process
 from virtup.machine import attempts as records
 from virtup.machine import files
 from virtup.machine.attempts import Attempt, Attempts
@@ -36,10 +34,10 @@ from virtup.machine.events import EventBus
 from virtup.machine.failure import StepFailed, told
 from virtup.machine.life import Machine
 from virtup.machine.probe import ProbeFailed
-from virtup.machine.reconnect import Reconnection
+from virtup.machine.reconnect import Reconnection, Recovery
 from virtup.machine.settings import Settings
 from virtup.machine.start import Launch, start
-from virtup.machine.states import LOG_REASON, Shutoff, State
+from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.status import Status, Statuses
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
@@ -109,7 +107,8 @@ class Launcher:
         self._ports: set[int] = set()
         self._boot = host_node.boot_id()
         self._writes: set[asyncio.Task[None]] = set()
-        self._next_id = 1
+        self._last_id = 0
+        self._untaken: dict[str, int] = {}
 
     # -- definitions ---------------------------------------------------------------------------
 
@@ -181,9 +180,9 @@ class Launcher:
     # -- starting ------------------------------------------------------------------------------
 
     def next_id(self) -> int:
-        """Return a number that no guest of this boot has had."""
-        taken, self._next_id = self._next_id, self._next_id + 1
-        return taken
+        """Return a number that no guest of this boot has had, also of earlier daemons."""
+        self._last_id = self._statuses.take_id(self._last_id + 1)
+        return self._last_id
 
     async def start(self, domain: Domain, request: Request) -> Machine:
         """Start *domain*; return the machine, or raise the error that says why there is none.
@@ -216,6 +215,12 @@ class Launcher:
 
     async def _launch(self, domain: Domain, request: Request, attempt: Attempt) -> Launch:
         """Gather what the steps need: the account, QEMU's capabilities, an id."""
+        if domain.name in self._untaken:
+            pid = self._untaken[domain.name]
+            raise OperationFailed(
+                f"'{domain.name}' was started by an earlier virtupd, as process {pid}, and could "
+                "not be taken over (the daemon's log says why): end it, and restart virtupd"
+            )
         account = self._look_up_account()
         caps = await self._emulators.capabilities(str(domain.devices.emulator))
         attempt.qemu_version = ".".join(map(str, caps.version))
@@ -238,7 +243,29 @@ class Launcher:
                 "hostname": host_node.hostname(),
             },
             reserved_ports=self._ports,
+            note=lambda launch: self._write_starting(launch, attempt.definition),
+            forget=lambda launch: self._statuses.remove(launch.domain.name),
         )
+
+    def _write_starting(self, launch: Launch, definition: str) -> None:
+        """Note what a start takes before it takes it, and its QEMU as soon as there is one."""
+        process = launch.process
+        status = Status(
+            name=launch.domain.name,
+            uuid=str(launch.domain.uuid),
+            id=launch.id,
+            pid=process.pid if process is not None else 0,
+            start_ticks=process.start_ticks if process is not None else 0,
+            boot=self._boot,
+            monitor=launch.monitor_path,
+            state=int(State.PAUSED),
+            reason=int(Paused.STARTING_UP),
+            persistent=False,
+            xml=definition,
+            directories=list(launch.directories),
+            starting=True,
+        )
+        self._statuses.write(status)
 
     def _machine(self, launch: Launch, request: Request) -> Machine:
         """Make the machine of a start that held, and follow it from now on."""
@@ -259,7 +286,7 @@ class Launcher:
             stop_timeout_s=self._settings.stop_timeout_s,
             monitor_path=launch.monitor_path,
             agent_path=launch.agent_path,
-            directories=tuple(launch.directories),
+            directories=launch.directories,
             persistent=request.persistent,
             autodestroy=request.autodestroy,
         )
@@ -355,89 +382,42 @@ class Launcher:
         that does not. Waits a moment for the monitors; one that does not answer is left to go on
         in the background, as are the guests behind it.
         """
-        waiting = []
-        for kept in list(self._statuses.read_all()):
-            self._next_id = max(self._next_id, kept.id + 1)
-            machine = self._find(kept)
-            if machine is None:
-                await self._bury(kept)
-                ended(kept.name, Shutoff.CRASHED)
-                continue
-            then = adopt(machine)
-            machine.on_end = lambda one, why, then=then: self._gone(one, why, then)  # type: ignore[misc]
-            machine.watch()
-            again = Reconnection(machine, self._settings.monitor_timeout_s)
-            task = asyncio.get_running_loop().create_task(
-                again.until_done(), name=f"reconnect-{machine.name}"
-            )
-            waiting.append(task)
-            self._writes.add(task)
-            task.add_done_callback(self._writes.discard)
-        await asyncio.to_thread(self._ledger.recover, [one.uuid for one in self.running()])
+        found = await self._recovery().survey()
+        self._untaken = {kept.name: kept.pid for kept in found.kept}
+        for name, why in found.ended:
+            ended(name, why)
+        waiting = [self._take_up(machine, kept, adopt(machine)) for machine, kept in found.running]
         if waiting:
             await asyncio.wait(waiting, timeout=RECONNECT_WAIT_S)
 
-    def _find(self, kept: Status) -> Machine | None:
-        """Return the machine of a status record whose QEMU still runs."""
-        if kept.boot != self._boot:
-            return None
-        process = adopt_process(kept.pid, kept.start_ticks)
-        if process is None:
-            return None
-        try:
-            live = parse_domain(kept.xml, source=f"status record of '{kept.name}'")
-        except VirtError as error:
-            log.error("guest '%s' runs and cannot be taken over: %s", kept.name, error)
-            return None
-        guest_log = self._log_of(kept)
-        machine = Machine(
-            uuid=uuids.UUID(kept.uuid).bytes,
-            id=kept.id,
-            live=live,
-            process=process,
-            log=guest_log,
-            release=lambda: self._give_back(kept, guest_log),
-            on_event=self._events.emit,
-            on_change=self._write_status,
-            on_end=lambda _machine, _why: None,
-            stop_timeout_s=self._settings.stop_timeout_s,
-            monitor_path=kept.monitor,
-            agent_path=kept.agent,
-            directories=tuple(kept.directories),
-            persistent=kept.persistent,
-            state=State(kept.state),
-            reason=kept.reason,
-            tainted=tuple(kept.tainted),
-        )
-        self._machines[machine.name] = machine
-        return machine
-
-    def _log_of(self, kept: Status) -> GuestLog:
-        guest_log = GuestLog(
-            f"{self._layout.log_dir}/{kept.name}.log",
-            fifo=f"{self._layout.state_dir}/{kept.name}.stderr",
-            max_bytes=self._settings.log_max_bytes,
-            backups=self._settings.log_backups,
+    def _recovery(self) -> Recovery:
+        return Recovery(
+            layout=self._layout,
+            settings=self._settings,
             clock=self._clock,
+            ledger=self._ledger,
+            statuses=self._statuses,
+            events=self._events,
+            boot=self._boot,
+            on_change=self._write_status,
         )
-        guest_log.open()
-        return guest_log
 
-    async def _bury(self, kept: Status) -> None:
-        """Give back what a guest held that ended while no daemon looked."""
-        log.warning("guest '%s' (pid %d) ended while virtupd was away", kept.name, kept.pid)
-        guest_log = self._log_of(kept)
-        await guest_log.drain()
-        guest_log.note("QEMU ended while virtupd was away")
-        guest_log.shutting_down(LOG_REASON[Shutoff.CRASHED])
-        await self._give_back(kept, guest_log)
-        self._statuses.remove(kept.name)
-
-    async def _give_back(self, kept: Status, guest_log: GuestLog) -> None:
-        guest_log.close()
-        for path in kept.directories:
-            layouts.remove_guest_dir(path)
-        await asyncio.to_thread(self._ledger.give_back, kept.uuid)
+    def _take_up(
+        self, machine: Machine, kept: Status, then: Callable[[Machine, Shutoff], None]
+    ) -> asyncio.Task[None]:
+        """Follow a machine that was found, or end it as the earlier daemon would have."""
+        self._machines[machine.name] = machine
+        machine.on_end = lambda one, why: self._gone(one, why, then)
+        machine.watch()
+        again = Reconnection(machine, self._settings.monitor_timeout_s)
+        work = again.until_done()
+        if kept.autodestroy or kept.ending is not None:
+            why = Shutoff.DESTROYED if kept.ending is None else Shutoff(kept.ending)
+            work = machine.end_quietly(why)
+        task = asyncio.get_running_loop().create_task(work, name=f"reconnect-{machine.name}")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return task
 
     def first_since_boot(self) -> bool:
         """Tell, once a boot of the host, that this is the first daemon since it."""

@@ -115,14 +115,18 @@ class Machine:
         """Emit an event about this guest."""
         self.on_event(Event(kind, self.ref, args))
 
-    def started(self, *, paused: bool) -> None:
         """Enter the state that a start ends in, with the events that libvirt tells of it."""
-        if paused:
+        elif paused:
             self.move(State.PAUSED, Paused.USER, Lifecycle.STARTED, 0)
             self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=0)
         else:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
             self.tell("lifecycle", event=int(Lifecycle.STARTED), detail=0)
+
+        self.move(State.PAUSED, Paused.UNKNOWN, Lifecycle.STARTED, 2)
+        if paused:
+            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=4)
+        else:
 
     def status(self, *, boot: str) -> Status:
         """Return the record from which a later daemon finds this guest."""
@@ -141,6 +145,8 @@ class Machine:
             xml=format_domain(self.live, secure=True, id=self.id),
             directories=list(self.directories),
             tainted=list(self.tainted),
+            ending=None if self._why is None else int(self._why),
+            autodestroy=self.autodestroy is not None,
         )
 
     # -- supervision ---------------------------------------------------------------------------
@@ -208,6 +214,8 @@ class Machine:
         self.persistent = persistent
         self.on_change(self)
 
+        self.on_change(self)
+
     def taint(self, word: str) -> None:
         """Note, once, that the guest runs with something that virtup does not vouch for."""
         if word not in self.tainted:
@@ -227,7 +235,7 @@ class Machine:
         guest = bool(data.get("guest"))
         if self.state is not State.SHUTDOWN:
             self.move(State.SHUTDOWN, 1, Lifecycle.SHUTDOWN, 1 if guest else 2)
-        self._spawn(self._end_quietly(Shutoff.SHUTDOWN))
+        self._spawn(self.end_quietly(Shutoff.SHUTDOWN))
         return False
 
     def _qmp_reset(self, _data: dict[str, Any]) -> bool:
@@ -283,7 +291,7 @@ class Machine:
         action = self.live.on_crash or "destroy"
         if action in {"destroy", "coredump-destroy"}:
             self.move(State.CRASHED, 1, Lifecycle.CRASHED, 0)
-            self._spawn(self._end_quietly(Shutoff.CRASHED))
+            self._spawn(self.end_quietly(Shutoff.CRASHED))
         elif action in {"restart", "coredump-restart"}:
             self._spawn(self._reset_and_go())
         else:
@@ -359,12 +367,13 @@ class Machine:
             await self._by_us_run("cont")
         except VirtError as error:
             log.error("guest '%s' could not be rebooted: %s", self.name, error)
-            await self._end_quietly(Shutoff.CRASHED)
+            await self.end_quietly(Shutoff.CRASHED)
             return
         if self.state is not State.RUNNING:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
 
-    async def _end_quietly(self, why: Shutoff) -> None:
+    async def end_quietly(self, why: Shutoff) -> None:
+        """End QEMU as `end` does; what keeps it from ending goes to the log."""
         try:
             await self.end(why)
         except VirtError as error:
@@ -378,6 +387,7 @@ class Machine:
         """
         if self._why is None:
             self._why = why
+            self.on_change(self)
         if not self._ended.is_set():
             # a stopped process does not hear SIGTERM
             deaf = not graceful and self.process.describe().startswith("stopped")
@@ -389,6 +399,7 @@ class Machine:
         except TimeoutError:
             if graceful:
                 self._why = None
+                self.on_change(self)
                 raise OperationTimeout(
                     f"QEMU of '{self.name}' (pid {self.process.pid}) did not end within "
                     f"{self.stop_timeout_s:g} s of SIGTERM; without --graceful it is killed"

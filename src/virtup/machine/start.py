@@ -7,6 +7,7 @@ failure raises `StepFailed` after everything was undone in the reverse order.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -37,6 +38,10 @@ EXIT_GRACE_S = 0.25
 """How long to wait for the end of a QEMU whose monitor closed: it is usually dying."""
 
 KILL = 9
+KILL_WAIT_S = 30.0
+"""How long a killed QEMU may stay (in the kernel, on a dead disk) before it is given up on."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -44,7 +49,8 @@ class Launch:
     """One start under way: what it was given, and what its steps made.
 
     ``undo`` holds the reverse of every step that held; a start that fails runs it, one that
-    succeeds hands it to the machine.
+    succeeds hands it to the machine. ``note`` keeps on disk what the start takes, for a daemon
+    that has to undo it after this one's death; ``forget`` removes that.
     """
 
     domain: Domain
@@ -58,18 +64,16 @@ class Launch:
     paused: bool
     facts: Mapping[str, str]
     reserved_ports: set[int]
+    note: Callable[[Launch], None]
+    forget: Callable[[Launch], None]
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
-    directories: list[str] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
     char_fds: dict[str, int] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
     monitor_fd: int = -1
     close_after_exec: list[socket.socket] = field(default_factory=list)
-    monitor_path: str = ""
     agent_path: str = ""
-    lib_dir: str = ""
-    channel_dir: str = ""
     monitor_socket: socket.socket | None = None
     log: GuestLog | None = None
     command: CommandLine | None = None
@@ -80,6 +84,26 @@ class Launch:
     def short_name(self) -> str:
         """The id and the head of the name, as libvirt names per-guest directories."""
         return f"{self.id}-{self.domain.name[:20]}"
+
+    @property
+    def lib_dir(self) -> str:
+        """The guest's own directory, QEMU's home."""
+        return f"{self.layout.lib_dir}/domain-{self.short_name}"
+
+    @property
+    def channel_dir(self) -> str:
+        """The directory of the guest's channels."""
+        return f"{self.layout.channel_dir}/{self.short_name}"
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The directories that are made for the guest and go with it; QEMU's home first."""
+        return self.lib_dir, self.channel_dir
+
+    @property
+    def monitor_path(self) -> str:
+        """The name of the monitor's socket."""
+        return f"{self.lib_dir}/monitor.sock"
 
     def close_outputs(self) -> None:
         """Close our ends of the files that QEMU writes to."""
@@ -114,8 +138,21 @@ async def start(launch: Launch) -> None:
         for name, step in STEPS:
             await _timed(launch, name, step)
     except BaseException:
-        await launch.undo.aclose()
+        await _undo(launch)
         raise
+
+
+async def _undo(launch: Launch) -> None:
+    """Undo all that was done, to the end, whoever gives up waiting for it meanwhile."""
+    undoing = asyncio.ensure_future(launch.undo.aclose())
+    while not undoing.done():
+        try:
+            await asyncio.shield(undoing)
+        except asyncio.CancelledError:
+            continue
+        except (OSError, VirtError) as error:
+            log.error("not all that '%s' took is given back: %s", launch.domain.name, error)
+    launch.forget(launch)
 
 
 async def _timed(launch: Launch, name: str, step: Callable[[Launch], Awaitable[None]]) -> None:
@@ -147,6 +184,7 @@ def _os_message(error: OSError) -> str:
 
 async def _prepare(launch: Launch) -> None:
     """Make directories, sockets and taps, and hand the guest's files to QEMU's user."""
+    launch.note(launch)
     _make_log(launch)
     _make_directories(launch)
     _listen_monitor(launch)
@@ -171,14 +209,9 @@ def _make_log(launch: Launch) -> None:
 
 
 def _make_directories(launch: Launch) -> None:
-    base = f"{launch.layout.lib_dir}/domain-{launch.short_name}"
-    channels = f"{launch.layout.channel_dir}/{launch.short_name}"
-    for path in (base, channels):
+    for path in launch.directories:
         layouts.guest_dir(path, launch.account)
-        launch.directories.append(path)
         launch.undo.callback(layouts.remove_guest_dir, path)
-    launch.lib_dir, launch.channel_dir = base, channels
-    launch.monitor_path = f"{base}/monitor.sock"
 
 
 def _listen_monitor(launch: Launch) -> None:
@@ -250,12 +283,17 @@ async def _hand_over_files(launch: Launch) -> None:
     if account is None or not launch.settings.dynamic_ownership:
         return
     guest = str(launch.domain.uuid)
+    wants = [(file.path, file.write) for file in files.used(launch.domain)]
     launch.undo.callback(launch.ledger.give_back, guest)
-    for file in files.used(launch.domain):
-        try:
-            launch.ledger.hand_over(guest, file.path, account, write=file.write)
-        except FileNotFoundError:
-            continue  # QEMU names it, and perhaps another that is missing too
+    # a missing one is named by QEMU's own error, with others that are missing too
+    handing = asyncio.ensure_future(
+        asyncio.to_thread(launch.ledger.hand_over_all, guest, wants, account)
+    )
+    try:
+        await asyncio.shield(handing)
+    except asyncio.CancelledError:
+        await asyncio.wait({handing})  # a thread goes on: only then is there all to give back
+        raise
 
 
 # -- exec --------------------------------------------------------------------------------------
@@ -282,6 +320,7 @@ async def _exec(launch: Launch) -> None:
             message, launch.evidence("exec", errno=error.errno, path=str(error.filename))
         ) from error
     launch.undo.push_async_callback(_kill, launch.process)
+    launch.note(launch)
     for server in launch.close_after_exec:
         server.close()
     for made in launch.taps.values():
@@ -307,7 +346,11 @@ def _tap_fds(launch: Launch) -> dict[str, int]:
 
 async def _kill(process: Process) -> None:
     process.kill(KILL)
-    await process.wait()
+    try:
+        async with asyncio.timeout(KILL_WAIT_S):
+            await process.wait()
+    except TimeoutError:
+        log.error("QEMU (pid %d) does not end after SIGKILL: %s", process.pid, process.describe())
     process.close()
 
 

@@ -18,11 +18,17 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 SUFFIX = ".status.json"
+LAST_ID = "last-id"
 
 
 @dataclass(frozen=True)
 class Status:
-    """One running guest. ``boot`` and ``start_ticks`` make ``pid`` mean one process only."""
+    """One guest that runs or starts. ``boot`` and ``start_ticks`` make ``pid`` mean one process.
+
+    A guest that is ``starting`` may have a QEMU that is not known yet: ``pid`` is 0 then.
+    ``ending`` is why the guest is being ended, as a number of `Shutoff`. A guest with
+    ``autodestroy`` does not outlive its client, and so not the daemon.
+    """
 
     name: str
     uuid: str
@@ -38,6 +44,9 @@ class Status:
     agent: str = ""
     directories: list[str] = field(default_factory=list)
     tainted: list[str] = field(default_factory=list)
+    starting: bool = False
+    ending: int | None = None
+    autodestroy: bool = False
     format: int = FORMAT
 
 
@@ -60,8 +69,23 @@ class Statuses:
         except FileNotFoundError:
             return
 
+    def take_id(self, at_least: int) -> int:
+        """Return a number that no guest had since the directory was made, and note that."""
+        path = f"{self._directory}/{LAST_ID}"
+        try:
+            last = int(self._disk.read(path))
+        except FileNotFoundError:
+            last = 0
+        except ValueError:
+            log.error("'%s' holds no number; guests are numbered from %d", path, at_least)
+            last = 0
+        taken = max(last + 1, at_least)
+        disk.write_at_once(self._disk, path, b"%d\n" % taken, mode=0o600)
+        return taken
+
     def read_all(self) -> Iterator[Status]:
         """Yield every record that can be read; one that cannot is logged and left."""
+        disk.sweep(self._disk, self._directory)
         for entry in sorted(self._disk.list_dir(self._directory)):
             if not entry.endswith(SUFFIX):
                 continue
