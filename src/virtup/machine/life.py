@@ -115,18 +115,14 @@ class Machine:
         """Emit an event about this guest."""
         self.on_event(Event(kind, self.ref, args))
 
+    def started(self, *, paused: bool) -> None:
         """Enter the state that a start ends in, with the events that libvirt tells of it."""
-        elif paused:
+        if paused:
             self.move(State.PAUSED, Paused.USER, Lifecycle.STARTED, 0)
             self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=0)
         else:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
             self.tell("lifecycle", event=int(Lifecycle.STARTED), detail=0)
-
-        self.move(State.PAUSED, Paused.UNKNOWN, Lifecycle.STARTED, 2)
-        if paused:
-            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=4)
-        else:
 
     def status(self, *, boot: str) -> Status:
         """Return the record from which a later daemon finds this guest."""
@@ -212,8 +208,6 @@ class Machine:
     def set_persistent(self, persistent: bool) -> None:
         """Note whether the guest outlives this run."""
         self.persistent = persistent
-        self.on_change(self)
-
         self.on_change(self)
 
     def taint(self, word: str) -> None:
