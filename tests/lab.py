@@ -97,6 +97,7 @@ class Daemon:
         self.root = root
         self.kind = kind
         self.options = options
+        self.program: list[str | Path] = [PROGRAMS / "virtupd"]
         self.process: subprocess.Popen[bytes] | None = None
         self.uri = f"qemu+unix:///{kind}?socket={root}/run/virtup-sock"
         self.virsh = Client(["virsh"], self.uri)
@@ -117,7 +118,7 @@ class Daemon:
     def start(self) -> None:
         """Start it and wait until it says that it is ready; its own word if it refuses."""
         ours, theirs = os.pipe()
-        command = [PROGRAMS / "virtupd", f"--{self.kind}", "--root", self.root, *self.options]
+        command = [*self.program, f"--{self.kind}", "--root", self.root, *self.options]
         with (self.root / "virtupd.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*map(str, command), "--ready-fd", str(theirs)],
