@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import socket
 
 from virtup.host.evidence.holders import holding
 from virtup.model.probe import Holder, Link, LinkFact
@@ -13,7 +14,7 @@ _NET = "/sys/class/net"
 
 def link(probe: Link) -> LinkFact:
     """Return what the interface is, and which processes hold it when it is a tap."""
-    names = os.listdir(_NET)
+    names = [name for _, name in socket.if_nameindex()]
     if probe.name not in names:
         like = difflib.get_close_matches(probe.name, names, 3, 0.6)
         return LinkFact(nearby=tuple(like))
