@@ -7,6 +7,7 @@ and QEMU's unprivileged user gets in. Its :meth:`Daemon.close` ends what it star
 from __future__ import annotations
 
 import os
+import pty
 import select
 import shutil
 import signal
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 T = TypeVar("T")
 
@@ -332,3 +333,39 @@ def run_as_user(
         )
     finally:
         discard(keep)
+
+
+class Terminal:
+    """A command on a terminal of its own: what it shows is read, what a person types is written."""
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        words = [str(part) for part in command]
+        self.seen = ""
+        self._pid, self.fd = pty.fork()
+        if self._pid == 0:
+            os.execvpe(words[0], words, environment())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self.fd)
+
+    def until(self, text: str) -> str:
+        """Read until *text* stands there; what was shown since the last time."""
+        start, end = len(self.seen), time.monotonic() + BOUND_S
+        while text not in self.seen[start:]:
+            left = max(0.0, end - time.monotonic())
+            assert select.select([self.fd], [], [], left)[0], self.seen
+            try:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                break  # the command is gone
+        assert text in self.seen[start:], self.seen
+        return self.seen[start:]
+
+    def type(self, text: str) -> None:
+        """Type *text*."""
+        os.write(self.fd, text.encode())

@@ -38,7 +38,10 @@ UNDEFINE_KNOWN = 1 | 2 | 4 | 8 | 16 | 32 | 64
 
 
 class Domains:
-    """All guests of one daemon, by name, UUID and id."""
+    """All guests of one daemon, by name, UUID and id.
+
+    *foreign* tells the process that another libvirt runs the guest of a name in, if there is one.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,15 @@ class Domains:
         launcher: Launcher,
         events: EventBus,
         settings: Settings,
+        *,
+        foreign: Callable[[str], int | None] = lambda _name: None,
     ) -> None:
         self.store = store
         self.settings = settings
         self.consoles = Consoles()
         self._launcher = launcher
         self._events = events
+        self._foreign = foreign
         self._by_name: dict[str, Guest] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -166,6 +172,12 @@ class Domains:
 
     async def launch(self, guest: Guest, domain: Domain, flags: int, client_id: int | None) -> None:
         """Start *domain* as the machine of *guest*; a caller that goes away does not stop it."""
+        pid = self._foreign(guest.name)
+        if pid is not None:
+            raise OperationInvalid(
+                f"domain '{guest.name}' is already run by libvirtd, as process {pid}: shut it "
+                f"down from within, or end it with 'kill {pid}'"
+            )
         request = Request(
             id=self._launcher.next_id(),
             persistent=guest.persistent,
@@ -240,6 +252,14 @@ class Domains:
             guest = Guest(self, stored.domain, persistent=True)
             guest.autostart = stored.autostart
             self._by_name[guest.name] = guest
+            pid = self._foreign(guest.name)
+            if pid is not None:
+                log.warning(
+                    "guest '%s' is run by libvirtd, as process %d: it cannot be steered from here, "
+                    "and not be started beside that",
+                    guest.name,
+                    pid,
+                )
         await self._launcher.reconnect(self._adopt, self._ended_meanwhile)
         if self._launcher.first_since_boot():
             for guest in self.all():

@@ -17,6 +17,7 @@ from virtup.host.accounts import Account
 from virtup.host.clock import Clock
 from virtup.host.disk import FileDisk
 from virtup.host.layout import Layout
+from virtup.machine import foreign
 from virtup.machine.attempts import FAILED, Attempts
 from virtup.machine.events import EventBus
 from virtup.machine.launcher import Launcher
@@ -50,7 +51,13 @@ class Hypervisor:
             attempts=self.attempts,
             events=self.events,
         )
-        self.domains = Domains(Store(layout, disk), self.launcher, self.events, settings)
+        self.domains = Domains(
+            Store(layout, disk),
+            self.launcher,
+            self.events,
+            settings,
+            foreign=lambda name: foreign.process_of(layout, disk, name),
+        )
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""

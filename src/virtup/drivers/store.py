@@ -6,11 +6,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from virtup.errors import VirtError
+from virtup.errors import OperationFailed, VirtError
 from virtup.host import disk
 from virtup.host.disk import Disk
 from virtup.host.layout import Layout
 from virtup.model.domain import Domain, format_domain, parse_domain
+from virtup.model.domain.implicit import with_implied, without_implied
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Store:
     def __init__(self, layout: Layout, disk: Disk) -> None:
         self._layout = layout
         self._disk = disk
+        self._aside: dict[str, str] = {}
 
     def load(self) -> Iterator[Stored]:
         """Yield every definition that can be read.
@@ -43,19 +45,36 @@ class Store:
             if not name.endswith(".xml"):
                 continue
             try:
-                domain = parse_domain(self._disk.read(path), source=path)
+                domain = with_implied(parse_domain(self._disk.read(path), source=path))
             except (OSError, VirtError) as error:
-                log.error("guest definition left aside: %s", error)
+                self._leave_aside(path, str(error))
                 continue
-            if f"{domain.name}.xml" != name:
-                log.error("guest definition left aside: '%s' names '%s'", path, domain.name)
-                continue
-            yield Stored(domain, name in autostarted)
+            if domain.uuid is None:
+                self._leave_aside(path, f"'{path}' has no <uuid>")
+            elif f"{domain.name}.xml" != name:
+                self._leave_aside(path, f"'{path}' names '{domain.name}'")
+            else:
+                yield Stored(domain, name in autostarted)
+
+    def _leave_aside(self, path: str, reason: str) -> None:
+        log.error("guest definition left aside: %s", reason)
+        self._aside[path] = reason
 
     def write(self, domain: Domain) -> None:
-        """Put the definition of *domain* in place of the one before it, durably."""
-        text = format_domain(domain, secure=True, inactive=True)
-        disk.write_durably(self._disk, self._path(domain.name), text.encode(), mode=0o600)
+        """Put the definition of *domain* in place of the one before it, durably.
+
+        Raises OperationFailed rather than put it in place of one that was left aside.
+        """
+        path = self._path(domain.name)
+        if path in self._aside and f"{domain.name}.xml" in self._disk.list_dir(
+            self._layout.definitions
+        ):
+            raise OperationFailed(
+                f"'{path}' is a guest's definition that virtup could not read, and is not "
+                f"overwritten; move it away first: {self._aside[path]}"
+            )
+        text = format_domain(without_implied(domain), secure=True, inactive=True)
+        disk.write_durably(self._disk, path, text.encode(), mode=0o600)
 
     def remove(self, name: str) -> None:
         """Remove the definition and its autostart link, durably; the link first."""

@@ -423,8 +423,8 @@ class Launcher:
         """Tell, once a boot of the host, that this is the first daemon since it."""
         marker = f"{self._layout.state_dir}/autostarted"
         try:
-            if self._disk.read(marker).decode().strip() == self._boot:
-                return False
+            if self._disk.read(marker).decode().strip() in ("", self._boot):
+                return False  # libvirtd's own is empty, in a directory that no boot outlives
         except FileNotFoundError:
             pass
         durable.write_at_once(self._disk, marker, self._boot.encode(), mode=0o600)

@@ -15,6 +15,10 @@ from virtup.model.domain.devices.video import Video
 from virtup.model.domain.devices.watchdog import Watchdog
 from virtup.model.domain.draft import Draft, insert_controller
 from virtup.model.domain.drives import disk_index
+from virtup.model.domain.guest import Domain
+
+IMPLIED_WATCHDOG = Watchdog(model="itco", action="reset")
+"""The watchdog of every q35 machine, which libvirt names since 9.1."""
 
 BUS_OF_PREFIX = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc"}
 
@@ -114,7 +118,7 @@ def add_machine_devices(draft: Draft) -> None:
     elif draft.is_i440fx:
         draft.add_controller("pci", 0, "pci-root")
     if draft.is_q35 and not any(one.model == "itco" for one in draft.lists["watchdog"]):
-        draft.lists["watchdog"].append(Watchdog(model="itco", action="reset"))
+        draft.lists["watchdog"].append(IMPLIED_WATCHDOG)
     if draft.memballoon is None:
         draft.memballoon = Memballoon(model="virtio")
     add_inputs(draft)
@@ -193,3 +197,26 @@ def default_video(one: Video, *, primary: bool) -> Video:
     if kind == "none":
         one = replace(one, heads=1)
     return one
+
+
+def with_implied(domain: Domain) -> Domain:
+    """*domain*, as it was stored, with what its machine type implies and older libvirts leave out."""
+    watchdogs = domain.devices.watchdog
+    if not _is_q35(domain) or any(one.model == "itco" for one in watchdogs):
+        return domain
+    return _with_watchdogs(domain, (*watchdogs, IMPLIED_WATCHDOG))
+
+
+def without_implied(domain: Domain) -> Domain:
+    """The reverse, for a definition to be stored: libvirt 9.0 cannot read an iTCO watchdog."""
+    kept = tuple(one for one in domain.devices.watchdog if one != IMPLIED_WATCHDOG)
+    return _with_watchdogs(domain, kept) if _is_q35(domain) else domain
+
+
+def _is_q35(domain: Domain) -> bool:
+    machine = domain.os.machine or ""
+    return machine == "q35" or machine.startswith("pc-q35-")
+
+
+def _with_watchdogs(domain: Domain, watchdogs: tuple[Watchdog, ...]) -> Domain:
+    return replace(domain, devices=replace(domain.devices, watchdog=watchdogs))

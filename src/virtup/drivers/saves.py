@@ -1,0 +1,115 @@
+"""The saved states of guests: one managed image a guest, and images in files of a user's own.
+
+A damaged managed image is never deleted and never tried twice: it gets another name, with its
+reason beside it, so that the next start boots. One that is whole and does not fit (its disks
+changed, its machine is not here) stays where it is and is refused with its reason.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from virtup.host import disk as durable
+from virtup.host import save_file
+from virtup.host.disk import Disk
+from virtup.host.layout import Layout
+from virtup.host.save_file import Image
+from virtup.machine.save import restorer
+from virtup.machine.save.saver import temporary_of
+from virtup.model.save_image import Damage, ImageDamaged
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".save"
+
+BOOTS_COLD = {Damage.INCOMPLETE, Damage.EMPTY, Damage.CONSUMED}
+"""Images that hold nothing to lose: the guest boots without them, and that is said."""
+
+STAYS = {Damage.DISKS_CHANGED, Damage.MACHINE_GONE, Damage.UNREADABLE}
+"""Images that may be whole: a person decides, or mends what keeps them from being restored."""
+
+
+class Saves:
+    """The managed images below a layout's save directory."""
+
+    def __init__(self, layout: Layout, disk: Disk) -> None:
+        self._directory = layout.save_dir
+        self._disk = disk
+        self._known: set[str] = set()
+        self._lost: dict[str, str] = {}
+
+    def open(self, running: set[str]) -> None:
+        """Find the images that are there, and what power cuts left of saves.
+
+        A part of a save whose guest runs on is of no use and removed; one whose guest is gone is
+        set aside, and the next start of that guest says so.
+        """
+        for entry in self._disk.list_dir(self._directory):
+            path = f"{self._directory}/{entry}"
+            if entry.endswith(".virtup-part") and entry.startswith("."):
+                name = entry[1 : -len(f"{SUFFIX}.virtup-part")]
+                if name in running:
+                    durable.remove_durably(self._disk, path)
+                else:
+                    self._set_aside_part(path, name)
+            elif entry.endswith(SUFFIX):
+                self._known.add(entry[: -len(SUFFIX)])
+
+    def _set_aside_part(self, path: str, name: str) -> None:
+        kept = f"{self._directory}/{name}{SUFFIX}.incomplete"
+        durable.rename_durably(self._disk, path, kept)
+        self._lost[name] = (
+            "the state of the guest was being saved when the host or the daemon went down; "
+            f"it is incomplete and was set aside as '{kept}'"
+        )
+        log.warning("guest '%s': %s", name, self._lost[name])
+
+    def path(self, name: str) -> str:
+        """Return where the managed image of a guest is or would be."""
+        return f"{self._directory}/{name}{SUFFIX}"
+
+    def temporary(self, name: str) -> str:
+        """Return the name under which the managed image of a guest is written."""
+        return temporary_of(self.path(name))
+
+    def has(self, name: str) -> bool:
+        """Tell whether a guest has a managed image."""
+        return name in self._known
+
+    def saved(self, name: str) -> None:
+        """Note that a guest has a managed image now."""
+        self._known.add(name)
+        self._lost.pop(name, None)
+
+    def loss(self, name: str) -> str:
+        """Return, once, what was lost of a guest's save in a power cut; "" for nothing."""
+        return self._lost.pop(name, "")
+
+    def remove(self, name: str) -> bool:
+        """Remove a guest's managed image durably; tell whether there was one."""
+        self._known.discard(name)
+        return durable.remove_durably(self._disk, self.path(name))
+
+    def examine(self, name: str) -> Image:
+        """Return the managed image of a guest, checked; raises ImageDamaged."""
+        return restorer.examine(self.path(name))
+
+    def retire(self, image: Image) -> Image:
+        """Take an image that has no place for virtup's mark out of the way before it runs."""
+        if image.trailer is not None:
+            return image
+        gone = f"{image.path}.consumed"
+        durable.rename_durably(self._disk, image.path, gone)
+        return save_file.Image(gone, image.size, image.head)
+
+    def set_aside(self, name: str, damage: ImageDamaged) -> str:
+        """Give a guest's damaged image another name, with its reason beside it; return it."""
+        path = self.path(name)
+        kept = restorer.set_aside_name(path, damage.kind, dt.datetime.now(dt.UTC))
+        durable.rename_durably(self._disk, path, kept)
+        reason = f"{damage.kind.value}: {damage.message}\n"
+        durable.write_durably(self._disk, f"{kept}.reason", reason.encode(), mode=0o600)
+        self._known.discard(name)
+        log.warning("guest '%s': %s; set aside as '%s'", name, damage.message, kept)
+        return kept
