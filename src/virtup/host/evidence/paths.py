@@ -59,8 +59,7 @@ def path_access(probe: PathAccess) -> PathFact:
 
 def may(path: str, who: Who, bits: int) -> bool:
     """May *who* use *path* with *bits* (read 4, write 2, execute or search 1) by modes and lists?"""
-    info = os.stat(path)
-    return bits & ~_granted(path, info, who) == 0
+    return _missing(path, who, bits) == 0
 
 
 def _walk(path: str, who: Who) -> str:
@@ -149,7 +148,7 @@ def _final(path: str, who: Who, need: str) -> PathFact:
 
 
 def _lacking(path: str, who: Who, need: str) -> str:
-    missing = _BITS[need] & ~_granted(path, os.stat(path), who)
+    missing = _missing(path, who, _BITS[need])
     if not missing:
         return ""
     if need == "write" and missing == WRITE:
@@ -163,43 +162,49 @@ def _creatable(path: str, who: Who) -> PathFact:
     fact = _described(directory)
     if fact.kind != "directory":
         return PathFact(not_directory=directory)
-    missing = (WRITE | EXECUTE) & ~_granted(directory, os.stat(directory), who)
+    missing = _missing(directory, who, WRITE | EXECUTE)
     if missing:
         return replace(fact, blocked=directory, lacks="search" if missing == EXECUTE else "write")
     return replace(fact, allowed=not fact.readonly, exists=os.path.lexists(path))
 
 
-def _granted(path: str, info: os.stat_result, who: Who) -> int:
-    """Return the bits that *who* has on *path*."""
+def _missing(path: str, who: Who, bits: int) -> int:
+    """Return those of *bits* that *who* lacks on *path*.
+
+    All of them have to be granted at once: of several group entries one must have them all.
+    """
+    lacking = [bits & ~granted for granted in _grants(path, os.stat(path), who)]
+    return min(lacking, key=int.bit_count)
+
+
+def _grants(path: str, info: os.stat_result, who: Who) -> list[int]:
+    """Return the sets of bits that *who* has on *path*; never empty."""
     if who.uid == 0:
         runnable = stat.S_ISDIR(info.st_mode) or info.st_mode & 0o111
-        return READ | WRITE | (EXECUTE if runnable else 0)
+        return [READ | WRITE | (EXECUTE if runnable else 0)]
     if info.st_uid == who.uid:
-        return (info.st_mode >> 6) & 7
+        return [(info.st_mode >> 6) & 7]
     entries = _acl(path)
     if entries:
         return _by_list(entries, info, who)
     if info.st_gid in who.gids:
-        return (info.st_mode >> 3) & 7
-    return info.st_mode & 7
+        return [(info.st_mode >> 3) & 7]
+    return [info.st_mode & 7]
 
 
-def _by_list(entries: tuple[tuple[int, int, int], ...], info: os.stat_result, who: Who) -> int:
+def _by_list(
+    entries: tuple[tuple[int, int, int], ...], info: os.stat_result, who: Who
+) -> list[int]:
     mask = next((bits for tag, bits, _ in entries if tag == _MASK), 7)
     for tag, bits, number in entries:
         if tag == _USER and number == who.uid:
-            return bits & mask
+            return [bits & mask]
     groups = [
-        bits
+        bits & mask
         for tag, bits, number in entries
         if (tag == _GROUP_OBJ and info.st_gid in who.gids) or (tag == _GROUP and number in who.gids)
     ]
-    if groups:
-        union = 0
-        for bits in groups:
-            union |= bits
-        return union & mask
-    return next((bits for tag, bits, _ in entries if tag == _OTHER), 0)
+    return groups or [next((bits for tag, bits, _ in entries if tag == _OTHER), 0)]
 
 
 def _acl(path: str) -> tuple[tuple[int, int, int], ...]:
