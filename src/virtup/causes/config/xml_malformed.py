@@ -66,7 +66,7 @@ def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the line itself when the definition is at hand."""
     seen = said(ev).find(_WORDS)
-    if ev.phase != "parse" and seen is None:
+    if seen is None and not (ev.phase == "parse" and ev.definition):
         return
     words = _refusal(ev.definition) if ev.definition else ""
     if ev.definition and not words:
