@@ -15,6 +15,7 @@ from virtup.drivers.guest import (
     Guest,
     refuse_flags,
 )
+from virtup.drivers.saving import Saving
 from virtup.drivers.store import Store
 from virtup.errors import (
     DomainExists,
@@ -23,17 +24,21 @@ from virtup.errors import (
     OperationInvalid,
     VirtError,
 )
+from virtup.host.clock import Clock
 from virtup.host.console import Consoles
+from virtup.host.save_file import Image
 from virtup.machine.events import Event, EventBus
 from virtup.machine.launcher import Launcher, Request
 from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain
+from virtup.model.save_image import ImageDamaged
 
 log = logging.getLogger(__name__)
 
 DEFINE_VALIDATE = 1
+UNDEFINE_MANAGED_SAVE = 1
 UNDEFINE_KNOWN = 1 | 2 | 4 | 8 | 16 | 32 | 64
 
 
@@ -50,6 +55,8 @@ class Domains:
         events: EventBus,
         settings: Settings,
         *,
+        saving: Saving,
+        clock: Clock,
         foreign: Callable[[str], int | None] = lambda _name: None,
     ) -> None:
         self.store = store
@@ -57,6 +64,8 @@ class Domains:
         self.consoles = Consoles()
         self._launcher = launcher
         self._events = events
+        self.saving = saving
+        self._clock = clock
         self._foreign = foreign
         self._by_name: dict[str, Guest] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -142,6 +151,12 @@ class Domains:
     async def forget(self, guest: Guest, flags: int) -> None:
         """Remove a definition; a guest that is off is gone with it."""
         refuse_flags(flags, UNDEFINE_KNOWN)
+        if guest.has_managed_save and not guest.active:
+            if not flags & UNDEFINE_MANAGED_SAVE:
+                raise OperationInvalid(
+                    "Refusing to undefine while domain managed save image exists"
+                )
+            await self.give_up_state(guest)
         self.store.remove(guest.name)
         guest.persistent = False
         guest.autostart = False
@@ -170,7 +185,80 @@ class Domains:
             self._drop_if_gone(guest)
         return guest
 
-    async def launch(self, guest: Guest, domain: Domain, flags: int, client_id: int | None) -> None:
+    async def start_defined(self, guest: Guest, flags: int, client_id: int | None) -> None:
+        """Start a defined guest: from its managed save, if it has one, else from its disks."""
+        image, note = await self.saving.image_to_start(guest)
+        if note:
+            log.warning("guest '%s': %s", guest.name, note)
+            self._events.emit(Event("control-error", guest.ref))
+        notes = (note,) if note else ()
+        if image is None:
+            await self.launch(guest, guest.definition, flags, client_id, notes=notes)
+            return
+        domain = await self.saving.domain_of(image)
+        own_mark = image.trailer is None
+        if own_mark:
+            image = self.saving.saves.retire(image)
+        try:
+            await self.launch(guest, domain, flags, client_id, image=image)
+        except ImageDamaged as damage:
+            raise self.saving.refused(guest.name, damage) from damage
+        except VirtError:
+            if own_mark:
+                self.saving.saves.put_back(image, guest.name)
+            raise
+        await asyncio.to_thread(self.saving.saves.used, image, guest.name)
+
+    async def give_up_state(self, guest: Guest) -> None:
+        """Remove the managed save of *guest*, and what is left of one that was cut short."""
+        saves = self.saving.saves
+        saves.loss(guest.name)
+        if await asyncio.to_thread(saves.remove, guest.name):
+            log.warning("guest '%s': its saved state was given up, as asked", guest.name)
+
+    async def restore(self, path: str, xml: str | None, flags: int) -> Guest:
+        """Restore a guest from a file; the file is marked, and is not restored a second time."""
+        refuse_flags(flags, 1 | 2 | 4 | 8)
+        image, domain = await self.saving.from_file(path, xml, flags)
+        guest = self._conflict(domain)
+        if guest is None:
+            guest = Guest(self, domain, persistent=False)
+            self._by_name[domain.name] = guest
+        try:
+            async with guest.job("restore"):
+                if guest.active:
+                    raise OperationInvalid(f"domain is already active as '{guest.name}'")
+                await self.launch(guest, domain, 0, None, image=image)
+        finally:
+            self._drop_if_gone(guest)
+        return guest
+
+    async def save_image_xml(self, path: str, flags: int) -> str:
+        """Return the definition in an image."""
+        return await self.saving.xml(path, flags)
+
+    async def save_image_define(self, path: str, xml: str, flags: int) -> None:
+        """Change the definition in an image."""
+        await self.saving.define(path, xml, flags)
+
+    async def verify_image(self, path: str) -> dict[str, Any]:
+        """Read and check a whole image; see `Saving.verify`."""
+        return await self.saving.verify(path)
+
+    def now_ms(self) -> float:
+        """Return the clock of jobs, in milliseconds."""
+        return self._clock.monotonic() * 1000
+
+    async def launch(
+        self,
+        guest: Guest,
+        domain: Domain,
+        flags: int,
+        client_id: int | None,
+        *,
+        image: Image | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         """Start *domain* as the machine of *guest*; a caller that goes away does not stop it."""
         pid = self._foreign(guest.name)
         if pid is not None:
@@ -181,7 +269,9 @@ class Domains:
         request = Request(
             id=self._launcher.next_id(),
             persistent=guest.persistent,
-            paused=bool(flags & START_PAUSED),
+            paused=bool(flags & START_PAUSED) or _stays_paused(image),
+            image=image,
+            notes=notes,
             autodestroy=client_id if flags & START_AUTODESTROY else None,
             on_up=lambda machine: setattr(guest, "machine", machine),
             on_end=lambda machine, why: self._ended(guest, machine, why),
@@ -261,6 +351,9 @@ class Domains:
                     pid,
                 )
         await self._launcher.reconnect(self._adopt, self._ended_meanwhile)
+        machines = [guest.machine for guest in self.all() if guest.machine is not None]
+        await self.saving.give_up_parts(machines)
+        self.saving.saves.open({machine.name for machine in machines})
         if self._launcher.first_since_boot():
             for guest in self.all():
                 if guest.autostart and not guest.active:
@@ -295,3 +388,7 @@ class Domains:
 
     def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
         self._events.emit(Event("lifecycle", guest.ref, {"event": int(event), "detail": detail}))
+
+
+def _stays_paused(image: Image | None) -> bool:
+    return image is not None and not image.head.header.was_running

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid as uuids
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtup.errors import (
     AgentUnresponsive,
@@ -21,6 +21,7 @@ from virtup.host.console import Console
 from virtup.host.node import cpu_time_ns
 from virtup.machine import agent, files
 from virtup.machine.events import DomainRef
+from virtup.machine.jobs import NO_JOB
 from virtup.machine.life import Machine
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.model.domain import Domain, format_domain
@@ -35,6 +36,9 @@ XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 POWER_ACPI, POWER_AGENT = 1, 2
 DESTROY_GRACEFUL = 1
 CONSOLE_FORCE = 1
+START_KNOWN = 1 | 2 | 4 | 8 | 16 | 32
+SAVE_KNOWN = 1 | 2 | 4
+JOB_STATS_COMPLETED, JOB_STATS_KEEP = 1, 2
 AGENT_BLOCK, AGENT_DEFAULT = -2, -1
 MONITOR_HMP = 1
 
@@ -95,7 +99,7 @@ class Guest:
     @property
     def has_managed_save(self) -> bool:
         """Whether a managed save waits for the next start."""
-        return False
+        return self._domains.saving.saves.has(self.name)
 
     def state(self) -> tuple[int, int]:
         """Return ``virDomainState`` and its reason."""
@@ -174,20 +178,17 @@ class Guest:
         return self.machine
 
     async def start(self, flags: int, client_id: int | None) -> None:
-        """Start the defined guest; returns when it runs, or raises with the findings."""
-        refuse_flags(
-            flags,
-            START_PAUSED
-            | START_AUTODESTROY
-            | START_BYPASS_CACHE
-            | START_FORCE_BOOT
-            | START_VALIDATE
-            | START_RESET_NVRAM,
-        )
+        """Start the defined guest; returns when it runs, or raises with the findings.
+
+        A managed save is loaded, unless FORCE_BOOT gives it up.
+        """
+        refuse_flags(flags, START_KNOWN)
         async with self.job("start"):
             if self.active:
                 raise OperationInvalid("domain is already running")
-            await self._domains.launch(self, self.definition, flags, client_id)
+            if flags & START_FORCE_BOOT:
+                await self._domains.give_up_state(self)
+            await self._domains.start_defined(self, flags, client_id)
 
     async def destroy(self, flags: int) -> None:
         """End the guest at once; a start under way is ended too."""
@@ -243,6 +244,62 @@ class Guest:
         async with self.job("resume"):
             await self.running().resume()
 
+    async def save(self, path: str, xml: str | None, flags: int, format: str | None = None) -> None:
+        """Save the running guest to *path* and end it; durable when this returns."""
+        refuse_flags(flags, SAVE_KNOWN)
+        async with self.job("save"):
+            await self._domains.saving.to_file(self.running(), path, xml, flags, format)
+
+    async def managed_save(self, flags: int) -> None:
+        """Save the running guest for its next start and end it; durable when this returns."""
+        refuse_flags(flags, SAVE_KNOWN)
+        async with self.job("managedsave"):
+            await self._domains.saving.managed(self, flags)
+
+    async def managed_save_remove(self, flags: int) -> None:
+        """Give the managed save up; none there is no error."""
+        refuse_flags(flags, 0)
+        async with self.job("managedsave-remove"):
+            await self._domains.give_up_state(self)
+
+    async def managed_save_xml(self, flags: int) -> str:
+        """Return the definition in the managed save."""
+        return await self._domains.saving.xml(self._managed_path(), flags)
+
+    async def managed_save_define(self, xml: str, flags: int) -> None:
+        """Change the definition in the managed save."""
+        async with self.job("managedsave-define"):
+            await self._domains.saving.define(self._managed_path(), xml, flags)
+
+    def _managed_path(self) -> str:
+        if not self.has_managed_save:
+            raise OperationInvalid("domain does not have managed save image")
+        return self._domains.saving.saves.path(self.name)
+
+    def job_info(self) -> dict[str, int]:
+        """Return how far the guest's job is, as ``virDomainGetJobInfo`` tells it."""
+        job = self.running().job
+        return dict(NO_JOB) if job is None else job.info(self._domains.now_ms())
+
+    def job_stats(self, flags: int) -> tuple[int, dict[str, Any]]:
+        """Return type and statistics of the guest's job, or of the last one when so asked."""
+        refuse_flags(flags, JOB_STATS_COMPLETED | JOB_STATS_KEEP)
+        machine = self.running()
+        job = machine.last_job if flags & JOB_STATS_COMPLETED else machine.job
+        if job is None:
+            return 0, {}
+        if flags == JOB_STATS_COMPLETED:
+            machine.last_job = None
+        return int(job.type), job.stats(self._domains.now_ms())
+
+    async def abort_job(self, flags: int) -> None:
+        """Have the guest's job end without its result; the guest runs on."""
+        refuse_flags(flags, 0)
+        job = self.running().job
+        if job is None:
+            raise OperationInvalid("no job is active on the domain")
+        job.aborted.set()
+
     async def undefine(self, flags: int) -> None:
         """Forget the definition; a running guest becomes transient."""
         async with self.job("undefine"):
@@ -280,15 +337,15 @@ class Guest:
             return await machine.running.hmp(command)
         return await machine.running.raw(command)
 
-    async def agent_command(self, command: str, timeout: int, flags: int) -> str | None:
-        """Pass a command to the guest agent and return its reply; *timeout* as libvirt has it."""
+    async def agent_command(self, command: str, wait_s: int, flags: int) -> str | None:
+        """Pass a command to the guest agent and return its reply; *wait_s* as libvirt has it."""
         refuse_flags(flags, 0)
-        if timeout < AGENT_BLOCK:
-            raise InvalidArgument(f"timeout '{timeout}' is less than the minimum '{AGENT_BLOCK}'")
+        if wait_s < AGENT_BLOCK:
+            raise InvalidArgument(f"timeout '{wait_s}' is less than the minimum '{AGENT_BLOCK}'")
         machine = self.running()
         request = agent.parse_command(command)
         machine.taint("custom-ga-command")
-        limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(timeout, timeout)
+        limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(wait_s, wait_s)
         reply = await machine.ask_agent(request, timeout_s=limit)
         return None if reply is None else agent.to_text(reply)
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from virtup.drivers.domains import Domains
 from virtup.drivers.node import Node
+from virtup.drivers.saves import Saves
+from virtup.drivers.saving import Saving
 from virtup.drivers.store import Store
 from virtup.errors import DomainNotFound
 from virtup.host import accounts
 from virtup.host import layout as layouts
 from virtup.host.accounts import Account
 from virtup.host.clock import Clock
-from virtup.host.disk import FileDisk
+from virtup.host.disk import FileDisk, sweep
 from virtup.host.layout import Layout
 from virtup.machine import foreign
 from virtup.machine.attempts import FAILED, Attempts
@@ -56,13 +58,25 @@ class Hypervisor:
             self.launcher,
             self.events,
             settings,
+            saving=Saving(
+                Saves(layout, disk), self.launcher, disk, clock, format=settings.save_image_format
+            ),
+            clock=clock,
             foreign=lambda name: foreign.process_of(layout, disk, name),
         )
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
         layouts.create(self.layout, ANYBODY if self._drops_privilege() else None)
+        self._sweep()
         await self.domains.open()
+
+    def _sweep(self) -> None:
+        """Remove what an earlier daemon was writing when it was killed."""
+        layout, disk = self.layout, FileDisk()
+        for folder in (os.path.dirname(layout.ledger_file), layout.cache_dir, layout.autostart):
+            sweep(disk, folder)
+        self.attempts.sweep()
 
     def qemu_account(self) -> Account | None:
         """Return whom QEMU runs as; None means the daemon's own user.

@@ -103,6 +103,15 @@ class Saves:
         durable.rename_durably(self._disk, image.path, gone)
         return save_file.Image(gone, image.size, image.head)
 
+    def put_back(self, image: Image, name: str) -> None:
+        """Undo `retire`: QEMU did not get as far as to load the image."""
+        durable.rename_durably(self._disk, image.path, self.path(name))
+
+    def used(self, image: Image, name: str) -> None:
+        """Remove the image that a running guest was loaded from; it is marked already."""
+        self._known.discard(name)
+        durable.remove_durably(self._disk, image.path)
+
     def set_aside(self, name: str, damage: ImageDamaged) -> str:
         """Give a guest's damaged image another name, with its reason beside it; return it."""
         path = self.path(name)

@@ -33,7 +33,10 @@ class Step:
 
 @dataclass
 class Attempt:
-    """One start of one guest. Times are ISO 8601 in UTC; ``files`` are fingerprints by path."""
+    """One start of one guest. Times are ISO 8601 in UTC; ``files`` are fingerprints by path.
+
+    ``notes`` are what the person who starts the guest should know of a start that succeeded.
+    """
 
     guest: str
     uuid: str
@@ -51,6 +54,7 @@ class Attempt:
     findings: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready data."""
@@ -74,6 +78,11 @@ class Attempts:
         disk.write_durably(self._disk, f"{folder}/{name}.json", text.encode(), mode=0o600)
         for old in self._names(folder)[: -self._kept]:
             disk.remove_durably(self._disk, f"{folder}/{old}")
+
+    def sweep(self) -> None:
+        """Remove what a daemon was writing when it was killed; before any :meth:`keep`."""
+        for folder in self._disk.list_dir(self._directory):
+            disk.sweep(self._disk, f"{self._directory}/{folder}")
 
     def of(self, guest: str) -> list[dict[str, Any]]:
         """Return the attempts of *guest*, oldest first; an unreadable record is logged and left."""

@@ -85,5 +85,21 @@ class Job:
         return found
 
 
-NO_JOB = dict.fromkeys(["type", "timeElapsed", "timeRemaining", "dataTotal", "dataProcessed", "dataRemaining", "memTotal", "memProcessed", "memRemaining", "fileTotal", "fileProcessed", "fileRemaining"], 0)
+NO_JOB = dict.fromkeys(
+    [
+        "type",
+        "timeElapsed",
+        "timeRemaining",
+        "dataTotal",
+        "dataProcessed",
+        "dataRemaining",
+        "memTotal",
+        "memProcessed",
+        "memRemaining",
+        "fileTotal",
+        "fileProcessed",
+        "fileRemaining",
+    ],
+    0,
+)
 """``virDomainGetJobInfo`` of a guest without a job."""

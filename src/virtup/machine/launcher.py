@@ -27,6 +27,7 @@ from virtup.host.layout import Layout
 from virtup.host.logfile import command_text
 from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
+from virtup.host.save_file import Image
 from virtup.machine import attempts as records
 from virtup.machine import files
 from virtup.machine.attempts import Attempt, Attempts
@@ -76,6 +77,8 @@ class Request:
     autodestroy: int | None
     on_up: Callable[[Machine], None]
     on_end: Callable[[Machine, Shutoff], None]
+    image: Image | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Launcher:
@@ -197,6 +200,7 @@ class Launcher:
             definition=format_domain(domain, inactive=True),
             emulator=str(domain.devices.emulator),
             kernel=host_node.kernel(),
+            notes=list(request.notes),
         )
         began = self._clock.monotonic()
         launch: Launch | None = None
@@ -245,6 +249,7 @@ class Launcher:
             reserved_ports=self._ports,
             note=lambda launch: self._write_starting(launch, attempt.definition),
             forget=lambda launch: self._statuses.remove(launch.domain.name),
+            image=request.image,
         )
 
     def _write_starting(self, launch: Launch, definition: str) -> None:
@@ -296,7 +301,7 @@ class Launcher:
         machine.watch()
         if launch.domain.commandline is not None:
             machine.taint("custom-argv")
-        machine.started(paused=launch.paused)
+        machine.started(paused=launch.paused, restored=launch.image is not None)
         return machine
 
     def _gone(

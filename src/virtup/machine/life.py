@@ -21,6 +21,7 @@ from virtup.host.process import Exit
 from virtup.host.process import Running as RunningProcess
 from virtup.machine import agent, files
 from virtup.machine.events import DomainRef, Event
+from virtup.machine.jobs import Job
 from virtup.machine.monitor import Monitor, MonitorGone
 from virtup.machine.states import (
     LOG_REASON,
@@ -72,6 +73,9 @@ class Machine:
     balloon_kib: int | None = None
     autodestroy: int | None = None
     tainted: tuple[str, ...] = ()
+    job: Job | None = None
+    last_job: Job | None = None
+    saving: str = ""
     fake_reboot: bool = False
     _why: Shutoff | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,14 +119,23 @@ class Machine:
         """Emit an event about this guest."""
         self.on_event(Event(kind, self.ref, args))
 
-    def started(self, *, paused: bool) -> None:
+    def started(self, *, paused: bool, restored: bool = False) -> None:
         """Enter the state that a start ends in, with the events that libvirt tells of it."""
-        if paused:
+        if restored:
+            self._restored(paused=paused)
+        elif paused:
             self.move(State.PAUSED, Paused.USER, Lifecycle.STARTED, 0)
             self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=0)
         else:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
             self.tell("lifecycle", event=int(Lifecycle.STARTED), detail=0)
+
+    def _restored(self, *, paused: bool) -> None:
+        self.move(State.PAUSED, Paused.UNKNOWN, Lifecycle.STARTED, 2)
+        if paused:
+            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=4)
+        else:
+            self.move(State.RUNNING, Running.RESTORED, Lifecycle.RESUMED, 0)
 
     def status(self, *, boot: str) -> Status:
         """Return the record from which a later daemon finds this guest."""
@@ -141,6 +154,7 @@ class Machine:
             xml=format_domain(self.live, secure=True, id=self.id),
             directories=list(self.directories),
             tainted=list(self.tainted),
+            saving=self.saving,
             ending=None if self._why is None else int(self._why),
             autodestroy=self.autodestroy is not None,
         )
@@ -209,6 +223,23 @@ class Machine:
         """Note whether the guest outlives this run."""
         self.persistent = persistent
         self.on_change(self)
+
+    def note_saving(self, temporary: str) -> None:
+        """Note the file that a save writes, so that a later daemon can remove what was begun."""
+        self.saving = temporary
+        self.on_change(self)
+
+    async def after_cut_save(self) -> None:
+        """Let the guest go on whose save an earlier daemon began and did not finish."""
+        self.note_saving("")
+        if self.monitor is None:
+            return
+        try:
+            await self.running.cancel_migration()
+            if self.state is State.PAUSED:
+                await self.resume(Running.SAVE_CANCELED)
+        except VirtError as error:
+            log.error("guest '%s' could not be resumed after a cut save: %s", self.name, error)
 
     def taint(self, word: str) -> None:
         """Note, once, that the guest runs with something that virtup does not vouch for."""

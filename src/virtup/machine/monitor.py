@@ -150,6 +150,13 @@ class Monitor:
         socket.send_fds(self._side, [b" "], [fd])
         await self.execute("getfd", {"fdname": name})
 
+    async def cancel_migration(self) -> None:
+        """Have QEMU give up a migration, if one is under way; its disks are its own again."""
+        try:
+            await self.execute("migrate_cancel")
+        except CommandFailed:
+            return  # it had ended by itself
+
     async def hmp(self, line: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a human-monitor line and return what it prints."""
         reply = await self.execute(

@@ -134,6 +134,7 @@ class Recovery:
             state=State(kept.state),
             reason=kept.reason,
             tainted=tuple(kept.tainted),
+            saving=kept.saving,
         )
 
     def _log_of(self, kept: Status) -> GuestLog:

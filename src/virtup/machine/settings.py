@@ -27,3 +27,4 @@ class Settings:
     vnc_port_max: int = 65535
     vnc_listen: str = "127.0.0.1"
     sandbox: bool = True
+    save_image_format: str = "raw"

@@ -16,20 +16,24 @@ from typing import Any
 
 from virtup.errors import VirtError
 from virtup.host import layout as layouts
-from virtup.host import link, output, ports, tap
+from virtup.host import link, output, ports, save_file, tap
 from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
 from virtup.host.logfile import GuestLog
 from virtup.host.ownership import Ledger
 from virtup.host.process import Exit, Process, SpawnError, spawn
+from virtup.host.save_file import Image
 from virtup.machine import files
 from virtup.machine.attempts import Step
 from virtup.machine.failure import StepFailed
+from virtup.machine.jobs import Job, Operation
 from virtup.machine.monitor import Monitor, MonitorFailed, open_monitor
+from virtup.machine.save import restorer
 from virtup.machine.settings import Settings
 from virtup.model.domain import Domain
 from virtup.model.evidence import Evidence
+from virtup.model.save_image import ImageDamaged
 from virtup.qemu.argv import CommandLine, build
 from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
@@ -66,6 +70,7 @@ class Launch:
     reserved_ports: set[int]
     note: Callable[[Launch], None]
     forget: Callable[[Launch], None]
+    image: Image | None = None
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
@@ -337,6 +342,7 @@ def _runtime(launch: Launch) -> Runtime:
         char_fds=launch.char_fds,
         vnc_listen=launch.settings.vnc_listen,
         sandbox=launch.settings.sandbox,
+        incoming="defer" if launch.image is not None else None,
     )
 
 
@@ -383,14 +389,14 @@ async def _monitor(launch: Launch) -> None:
         await asyncio.gather(opening, ending, return_exceptions=True)
 
 
-async def _exited(launch: Launch, ended: Exit) -> StepFailed:
+async def _exited(launch: Launch, ended: Exit, phase: str = "monitor") -> StepFailed:
     assert launch.log is not None
     await launch.log.drain()
     words = launch.log.words().strip()
     said = words.splitlines()[-1] if words else str(ended)
     return StepFailed(
         f"internal error: process exited while connecting to monitor: {said}",
-        launch.evidence("monitor", exit_status=ended.status, signal=ended.signal),
+        launch.evidence(phase, exit_status=ended.status, signal=ended.signal),
     )
 
 
@@ -429,6 +435,27 @@ async def _configure(launch: Launch) -> None:
         await _alive(launch, monitor.execute("set-action", {"reboot": "shutdown"}))
 
 
+async def _load(launch: Launch) -> None:
+    """Load the saved state, if there is one: checked, and marked so that it never runs twice."""
+    if launch.image is None:
+        return
+    monitor, process = launch.monitor, launch.process
+    assert monitor is not None
+    assert process is not None
+    job = Job(Operation.RESTORE, launch.clock.monotonic() * 1000)
+    try:
+        await restorer.load(monitor, launch.image, job, alive=process.alive)
+    except ImageDamaged as damage:
+        evidence = launch.evidence("load", path=launch.image.path)
+        raise StepFailed(damage.message, evidence, damage) from damage
+    except VirtError as error:
+        evidence = launch.evidence("load", path=launch.image.path)
+        await _raise_if_dead(launch, "load")
+        raise StepFailed(error.message, evidence, error) from error
+    now_ns = int(launch.clock.now() * 1e9)
+    await asyncio.to_thread(save_file.mark_consumed, launch.image, now_ns)
+
+
 async def _cont(launch: Launch) -> None:
     """Let the vCPUs run, unless the guest is to start paused."""
     assert launch.monitor is not None
@@ -438,17 +465,22 @@ async def _cont(launch: Launch) -> None:
 
 async def _alive(launch: Launch, command: Coroutine[Any, Any, Any]) -> Any:
     """Await a monitor command; when QEMU died under it, say that rather than what the monitor saw."""
-    assert launch.process is not None
     try:
         return await command
     except VirtError:
-        ending = asyncio.ensure_future(launch.process.wait())
-        done, _ = await asyncio.wait({ending}, timeout=EXIT_GRACE_S)
-        if done:
-            raise await _exited(launch, ending.result()) from None
-        ending.cancel()
-        await asyncio.gather(ending, return_exceptions=True)
+        await _raise_if_dead(launch, "monitor")
         raise
+
+
+async def _raise_if_dead(launch: Launch, phase: str) -> None:
+    """Raise what QEMU said when its process has ended or is about to."""
+    assert launch.process is not None
+    ending = asyncio.ensure_future(launch.process.wait())
+    done, _ = await asyncio.wait({ending}, timeout=EXIT_GRACE_S)
+    if done:
+        raise await _exited(launch, ending.result(), phase) from None
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
 
 
 STEPS: tuple[tuple[str, Callable[[Launch], Awaitable[None]]], ...] = (
@@ -456,6 +488,7 @@ STEPS: tuple[tuple[str, Callable[[Launch], Awaitable[None]]], ...] = (
     ("exec", _exec),
     ("monitor", _monitor),
     ("configure", _configure),
+    ("load", _load),
     ("cont", _cont),
 )
 """The steps in their order; the names are those of records, errors and ``virtup attempts``."""

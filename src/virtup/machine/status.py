@@ -42,6 +42,7 @@ class Status:
     persistent: bool
     xml: str
     agent: str = ""
+    saving: str = ""
     directories: list[str] = field(default_factory=list)
     tainted: list[str] = field(default_factory=list)
     starting: bool = False

@@ -61,7 +61,7 @@ def _compare_disks(image: Image) -> None:
             )
 
 
-def require_guest(image: Image, domain: Domain, name: str, uuid: str) -> None:
+def require_guest(domain: Domain, name: str, uuid: str) -> None:
     """Refuse an image of another guest; *domain* is the one in the image."""
     if domain.name != name or domain.uuid != uuid:
         raise ImageDamaged(

@@ -115,7 +115,7 @@ async def _undo(machine: Machine, writer: Writer, *, was_running: bool) -> None:
         machine.note_saving("")
         if machine.monitor is None:
             return
-        await stream.take_back(machine.running)
+        await machine.running.cancel_migration()
         if was_running and machine.state is State.PAUSED:
             await machine.resume(Running.SAVE_CANCELED)
     except VirtError as error:

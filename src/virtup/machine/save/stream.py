@@ -8,7 +8,7 @@ from typing import Any
 
 from virtup.errors import Code, Fault, OperationFailed, VirtError
 from virtup.machine.jobs import Job
-from virtup.machine.monitor import CommandFailed, Monitor
+from virtup.machine.monitor import Monitor
 
 POLL_S = 0.01
 """How often QEMU is asked how far it is, at first; it gets rarer as the job grows old."""
@@ -76,7 +76,7 @@ async def _follow(
             job.done_bytes = job.total_bytes - int(ram.get("remaining", 0))
         if state == "completed":
             return
-        if state in {"cancelled"} or (cancelled and state == "failed"):
+        if state == "cancelled" or (cancelled and state == "failed"):
             raise Aborted(f"{what} job: canceled by client")
         if state not in _RUNNING and state != "cancelling":
             raise StreamFailed(f"QEMU could not {what} the state: {_reason(seen)}")
@@ -101,11 +101,3 @@ async def _wait(job: Job, pause_s: float) -> None:
 
 def _reason(seen: dict[str, Any]) -> str:
     return str(seen.get("error-desc") or f"its migration is {seen.get('status')}")
-
-
-async def take_back(monitor: Monitor) -> None:
-    """After a save that did not come to its end: let QEMU have its disks and vCPUs again."""
-    try:
-        await monitor.execute("migrate_cancel")
-    except CommandFailed:
-        return  # it had ended by itself

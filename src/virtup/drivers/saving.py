@@ -1,0 +1,229 @@
+"""What clients do with saved guests: save, restore, look into, change, remove, verify."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtup.drivers.saves import BOOTS_COLD, STAYS, Saves
+from virtup.errors import (
+    Code,
+    InvalidArgument,
+    OperationFailed,
+    OperationInvalid,
+    VirtError,
+)
+from virtup.host import disk as durable
+from virtup.host import save_file
+from virtup.host.clock import Clock
+from virtup.host.disk import Disk
+from virtup.host.save_file import Image
+from virtup.machine.launcher import Launcher
+from virtup.machine.life import Machine
+from virtup.machine.save import restorer
+from virtup.machine.save.compress import format_of
+from virtup.machine.save.saver import SaveRequest, save, temporary_of
+from virtup.model.domain import Domain, format_domain, parse_domain
+from virtup.model.save_image import HEADER_BYTES, Damage, Head, ImageDamaged
+
+if TYPE_CHECKING:
+    from virtup.drivers.guest import Guest
+
+SAVE_BYPASS_CACHE, SAVE_RUNNING, SAVE_PAUSED, SAVE_RESET_NVRAM = 1, 2, 4, 8
+XML_SECURE = 1
+
+
+def running_flag(flags: int) -> bool | None:
+    """Return what RUNNING and PAUSED ask for; both at once are refused."""
+    if flags & SAVE_RUNNING and flags & SAVE_PAUSED:
+        raise InvalidArgument("running and paused flags are mutually exclusive")
+    if flags & SAVE_RUNNING:
+        return True
+    return False if flags & SAVE_PAUSED else None
+
+
+class Saving:
+    """The saves and restores of all guests of one daemon."""
+
+    def __init__(
+        self, saves: Saves, launcher: Launcher, disk: Disk, clock: Clock, *, format: str
+    ) -> None:
+        self.saves = saves
+        self._launcher = launcher
+        self._disk = disk
+        self._clock = clock
+        self._format = format
+
+    # -- saving --------------------------------------------------------------------------------
+
+    async def to_file(
+        self, machine: Machine, path: str, xml: str | None, flags: int, format: str | None
+    ) -> None:
+        """Save a running guest to a file of the caller's and end it."""
+        if not path.startswith("/"):
+            raise InvalidArgument(f"the file to save to must be an absolute path, not '{path}'")
+        if xml is not None:
+            xml = await self._same_guest(xml, machine.live)
+        request = SaveRequest(
+            path=path,
+            temporary=temporary_of(path),
+            format=format_of(format or self._format),
+            running=running_flag(flags),
+            xml=xml,
+        )
+        await save(machine, request, disk=self._disk, clock=self._clock)
+
+    async def managed(self, guest: Guest, flags: int) -> None:
+        """Save a running guest for its own next start and end it."""
+        machine = guest.running()
+        if not guest.persistent:
+            raise OperationInvalid("cannot do managed save for transient domain")
+        request = SaveRequest(
+            path=self.saves.path(guest.name),
+            temporary=self.saves.temporary(guest.name),
+            format=format_of(self._format),
+            running=running_flag(flags),
+        )
+        await save(machine, request, disk=self._disk, clock=self._clock)
+        self.saves.saved(guest.name)
+
+    # -- restoring -----------------------------------------------------------------------------
+
+    async def image_to_start(self, guest: Guest) -> tuple[Image | None, str]:
+        """Return the managed image that the next start of *guest* loads, and what to say of it.
+
+        (None, note) is a cold boot, with what was lost. Raises ImageDamaged for an image that
+        must not be loaded; it is set aside then, or a person has to decide.
+        """
+        name = guest.name
+        if not self.saves.has(name):
+            loss = self.saves.loss(name)
+            return None, f"{loss}; the guest boots without it" if loss else ""
+        try:
+            image = await asyncio.to_thread(self.saves.examine, name)
+            domain = await self.domain_of(image)
+            restorer.require_guest(domain, name, str(guest.definition.uuid))
+        except ImageDamaged as damage:
+            if damage.kind not in BOOTS_COLD:
+                raise self.refused(name, damage) from damage
+            kept = self.saves.set_aside(name, damage)
+            return None, f"{damage.message}; it was set aside as '{kept}', the guest boots cold"
+        return image, ""
+
+    def refused(self, name: str, damage: ImageDamaged) -> ImageDamaged:
+        """Return the error for a managed image that was found damaged, set aside if need be."""
+        if damage.kind in STAYS:
+            way = (
+                f"'start --force-boot {name}' or 'managedsave-remove {name}' gives the state up "
+                "and boots"
+            )
+            return ImageDamaged(damage.kind, f"{damage.message}; {way}")
+        kept = self.saves.set_aside(name, damage)
+        return ImageDamaged(
+            damage.kind,
+            f"{damage.message}; its memory is lost. It was set aside as '{kept}': start the guest "
+            "again and it boots from its disks",
+        )
+
+    async def domain_of(self, image: Image, xml: str | None = None) -> Domain:
+        """Return the guest in *image*, completed; raises ImageDamaged when it cannot run here."""
+        text = xml if xml is not None else image.head.xml
+        try:
+            return await self._launcher.complete(text)
+        except VirtError as error:
+            if xml is not None:
+                raise
+            kind = Damage.MACHINE_GONE if error.code == Code.CONFIG_UNSUPPORTED else Damage.FLIPPED
+            raise ImageDamaged(
+                kind,
+                f"the guest in the saved state '{image.path}' cannot run here: {error.message}",
+            ) from error
+
+    async def from_file(self, path: str, xml: str | None, flags: int) -> tuple[Image, Domain]:
+        """Return image and guest of a file to restore from, checked."""
+        image = await asyncio.to_thread(restorer.examine, path)
+        domain = await self.domain_of(image)
+        if xml is not None:
+            changed = await self.domain_of(image, xml)
+            restorer.require_guest(changed, domain.name, str(domain.uuid))
+            domain = changed
+        return with_running(image, running_flag(flags)), domain
+
+    # -- looking into images, and changing them ------------------------------------------------
+
+    async def xml(self, path: str, flags: int) -> str:
+        """Return the definition in an image; secrets only when asked for."""
+        image = await asyncio.to_thread(save_file.inspect, path)
+        domain = parse_domain(image.head.xml, source=path)
+        return format_domain(domain, secure=bool(flags & XML_SECURE), inactive=True)
+
+    async def define(self, path: str, xml: str, flags: int) -> None:
+        """Put another definition of the same guest into an image, and whether it is to run."""
+        image = await asyncio.to_thread(save_file.inspect, path)
+        before = parse_domain(image.head.xml, source=path)
+        text = await self._same_guest(xml, before) if xml else image.head.xml
+        header = with_running(image, running_flag(flags)).head.header
+        cookie = image.head.cookie
+        body = len(text.encode()) + 1
+        if body + len(cookie.encode()) + 1 > header.data_len:
+            raise OperationFailed(
+                f"new xml too large to fit in file: {body} bytes, {header.data_len} are there",
+                code=Code.OPERATION_FAILED,
+            )
+        header = replace(header, cookie_offset=body if cookie else 0)
+        head = Head(header, text, cookie)
+        assert header.stream_offset == HEADER_BYTES + header.data_len
+        await asyncio.to_thread(save_file.replace_xml, image, head, temporary_of(path), self._disk)
+
+    async def _same_guest(self, xml: str, known: Domain) -> str:
+        domain = await self._launcher.complete(xml)
+        restorer.require_guest(domain, known.name, str(known.uuid))
+        return format_domain(domain, secure=True, inactive=True)
+
+    async def verify(self, path: str) -> dict[str, Any]:
+        """Read the whole image at *path* and tell what is in it, and what is wrong with it.
+
+        ``verdict`` is ``whole``, ``not checkable`` (libvirt's own, which carry no digests) or
+        ``damaged``; then ``damage`` and ``sentence`` say how.
+        """
+        found: dict[str, Any] = {
+            "path": path,
+            "verdict": "whole",
+            "damage": "",
+            "sentence": "",
+            "contents": {},
+        }
+        try:
+            image = await asyncio.to_thread(save_file.inspect, path)
+            found["contents"] = restorer.describe(image)
+            if image.trailer is None:
+                found["verdict"] = "not checkable"
+            else:
+                await asyncio.to_thread(save_file.check_blocks, path, image.trailer)
+            await asyncio.to_thread(restorer.examine, path)
+            await self.domain_of(image)
+        except ImageDamaged as damage:
+            found |= {
+                "verdict": "damaged",
+                "damage": damage.kind.value,
+                "sentence": damage.message,
+            }
+        return found
+
+    # -- after a daemon that died in mid-save --------------------------------------------------
+
+    async def give_up_parts(self, machines: list[Machine]) -> None:
+        """End the saves that an earlier daemon began: their guests run on."""
+        for machine in machines:
+            if machine.saving:
+                durable.remove_durably(self._disk, machine.saving)
+                await machine.after_cut_save()
+
+
+def with_running(image: Image, running: bool | None) -> Image:
+    """Return *image* as one that runs, or not, after it is loaded; None leaves it as it is."""
+    if running is None:
+        return image
+    header = replace(image.head.header, was_running=running)
+    return replace(image, head=replace(image.head, header=header))
