@@ -34,13 +34,16 @@ class Runtime:
     log_timestamp: bool = True
 
     @classmethod
-    def example(cls, dom: Domain, *, lib_dir: str = "/var/lib/virtup/qemu") -> Runtime:
+    def example(
+        cls, dom: Domain, *, lib_dir: str = "/var/lib/virtup/qemu", channel_dir: str | None = None
+    ) -> Runtime:
         """Values for showing the command line of a guest that is not being started."""
         base = f"{lib_dir}/domain--1-{dom.name[:20]}"
+        channels = channel_dir or f"{lib_dir}/channel"
         taps = [one for one in dom.devices.interface if one.type in ("ethernet", "bridge")]
         return cls(
             lib_dir=base,
-            channel_dir=f"{lib_dir}/channel/-1-{dom.name[:20]}",
+            channel_dir=f"{channels}/-1-{dom.name[:20]}",
             monitor_fd=3,
             master_key_path=f"{base}/master-key.aes",
             tap_fds={str(one.alias): 4 + number for number, one in enumerate(taps)},

@@ -8,6 +8,7 @@ import typing
 from typing import Any, Literal
 
 import pytest
+
 import virtup.model.domain as package
 from virtup.model.document import load
 from virtup.model.field import (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from virtup.errors import Code, XmlInvalid
 from virtup.model.document import BYTES_MAX, DEPTH_MAX, Place, column_of, load
 
@@ -54,8 +55,7 @@ def test_nothing_is_refused(xml: str | bytes) -> None:
     [
         BOMB,
         "<!DOCTYPE domain SYSTEM 'http://127.0.0.1/x.dtd'><domain/>",
-        "<?xml version='1.0'?>\n<!-- x -->\n<!DOCTYPE d [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>\n"
-        "<d>&e;</d>",
+        "<?xml version='1.0'?>\n<!-- x -->\n<!DOCTYPE d [<!ENTITY e SYSTEM 'file:///x'>]>\n<d>&e;</d>",
     ],
 )
 def test_document_types_are_refused_before_they_are_read(xml: str) -> None:

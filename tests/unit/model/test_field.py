@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import pytest
+
 from virtup.errors import ConfigUnsupported, VirtError, XmlRefused
 from virtup.model import scalar
 from virtup.model.document import load

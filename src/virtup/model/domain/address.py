@@ -13,6 +13,10 @@ USB_PORT = scalar.pattern(
 )
 
 
+CONTROLLER = scalar.number(0, 255)
+"""The index of a controller: far more than any machine takes, and few enough to make them all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PciAddress(Element):
     """A PCI address; one without a slot asks for any free slot."""
@@ -39,7 +43,7 @@ class DriveAddress(Element):
     """A place on a disk controller."""
 
     KIND: ClassVar[tuple[str, str]] = ("type", "drive")
-    controller: int | None = at("@controller")
+    controller: int | None = at("@controller", CONTROLLER)
     bus: int | None = at("@bus")
     target: int | None = at("@target")
     unit: int | None = at("@unit")
@@ -50,7 +54,7 @@ class VirtioSerialAddress(Element):
     """A port of a virtio-serial controller."""
 
     KIND: ClassVar[tuple[str, str]] = ("type", "virtio-serial")
-    controller: int | None = at("@controller")
+    controller: int | None = at("@controller", CONTROLLER)
     bus: int | None = at("@bus")
     port: int | None = at("@port")
 
@@ -60,7 +64,7 @@ class CcidAddress(Element):
     """A slot of a smart card reader."""
 
     KIND: ClassVar[tuple[str, str]] = ("type", "ccid")
-    controller: int | None = at("@controller")
+    controller: int | None = at("@controller", CONTROLLER)
     slot: int | None = at("@slot")
 
 

@@ -9,6 +9,7 @@ from virtup.model.domain.address import DriveAddress
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.draft import Draft
 
+CONTROLLERS_MAX = 255
 UNITS = {"ide": 4, "sata": 6, "fdc": 2, "scsi": 15}
 """How many disks of a bus one controller takes by default."""
 
@@ -54,16 +55,18 @@ def assign_drives(draft: Draft) -> None:
                 f"invalid address type '{kind}' for the disk '{disk.target.dev}' with the bus type '{bus}'",
             )
         index = disk_index(disk.target.dev)
-        if index > 26**3:
-            raise draft.refused(
-                disk, f"unknown disk name '{disk.target.dev}' and no address specified"
-            )
         while True:
             address = _drive_address(bus, index)
             place = (bus, address.controller, address.bus, address.target, address.unit)
             if bus != "scsi" or place not in taken:
                 break
             index += 1
+        if (address.controller or 0) > CONTROLLERS_MAX:
+            raise draft.refused(
+                disk,
+                f"disk '{disk.target.dev}' would be on {bus} controller {address.controller}, "
+                f"accepted are up to {CONTROLLERS_MAX}",
+            )
         taken.add(place)
         draft.set_address(slot, address)
 

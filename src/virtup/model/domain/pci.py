@@ -91,7 +91,8 @@ class _Pass:
         filler = "pcie-root-port" if self.draft.is_q35 else "pci-bridge"
         for index in range(max(controllers) + 1):
             one = controllers.get(index)
-            self.buses.add(one.model if one and one.model else filler)
+            model = one.model if one and one.model else filler
+            self._at(one or self.draft.dom.os, partial(self.buses.add, model))
         self.given = len(self.buses.all)
 
     def _reserve_given(self) -> None:

@@ -97,6 +97,10 @@ BUSES = {
 }
 
 
+BUSES_MAX = 256
+"""A bus number is one byte."""
+
+
 class Unpluggable(Exception):
     """An address that cannot be; the text says why."""
 
@@ -125,7 +129,9 @@ class Buses:
         self.pcie_bridge = pcie_bridge
 
     def add(self, model: str) -> None:
-        """Add the next bus."""
+        """Add the next bus. Raises Unpluggable when all numbers are used up."""
+        if len(self.all) >= BUSES_MAX:
+            raise Unpluggable(f"a guest has at most {BUSES_MAX} PCI buses")
         self.all.append(Bus(model, BUSES[model].takes))
 
     def reserve(self, address: PciAddress, plug: Plug, *, given: bool = False) -> None:

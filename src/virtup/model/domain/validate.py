@@ -8,8 +8,12 @@ from virtup.errors import ConfigUnsupported, XmlRefused
 from virtup.model.document import Place
 from virtup.model.domain.address import DriveAddress
 from virtup.model.domain.caps import Caps
+from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.guest import Domain
 from virtup.model.field import Element
+
+PLACES = {"ide": (1, 0, 1), "fdc": (0, 0, 1), "sata": (0, 0, 5), "scsi": (0, 0, 15)}
+"""The highest bus, target and unit on a controller of each kind."""
 
 
 def validate(dom: Domain, caps: Caps) -> None:
@@ -80,6 +84,18 @@ def _controllers(dom: Domain) -> None:
         ):
             raise _refused(dom, one, f"Multiple '{one.type}' controllers with index '{one.index}'")
         seen.add(key)
+    is_q35 = (dom.os.machine or "").startswith(("q35", "pc-q35-"))
+    for one in dom.devices.controller:
+        if one.type == "ide" and is_q35:
+            raise _unsupported(
+                dom,
+                one,
+                "IDE controllers are unsupported for this machine type, 'sata' is accepted",
+            )
+        if one.type in ("ide", "fdc") and one.index:
+            raise _unsupported(
+                dom, one, f"Only a single {one.type} controller is supported for this machine type"
+            )
     masters = {one.index for one in dom.devices.controller if one.model == "ich9-ehci1"}
     for one in dom.devices.controller:
         if one.master_startport is not None and one.index not in masters:
@@ -112,10 +128,39 @@ def _disks(dom: Domain) -> None:
             raise _unsupported(
                 dom, disk, f"shared access for disk '{name}' requires format 'raw', not '{image}'"
             )
+        _unit(dom, disk)
         if disk.target.bus == "usb" and (disk.source is None or not disk.source.path):
             raise _unsupported(dom, disk, "'usb' disk must not be empty")
         if (disk.vendor or disk.product) and disk.target.bus != "scsi":
             raise _unsupported(dom, disk, "Only scsi disk supports 'vendor' and 'product'")
+
+
+def _unit(dom: Domain, disk: Disk) -> None:
+    """A place that its controller does not have."""
+    a = disk.address
+    if not isinstance(a, DriveAddress):
+        return
+    kind = disk.target.bus or ""
+    model = next(
+        (
+            one.model
+            for one in dom.devices.controller
+            if one.type == kind and one.index == a.controller
+        ),
+        None,
+    )
+    wide = kind == "scsi" and model != "lsilogic"
+    limits = (0, 255, 16383) if wide else PLACES.get(kind, (0, 0, 0))
+    for name, value, most in zip(
+        ("bus", "target", "unit"), (a.bus, a.target, a.unit), limits, strict=True
+    ):
+        if (value or 0) > most:
+            raise _unsupported(
+                dom,
+                disk,
+                f"disk '{disk.target.dev}' has {name} {value} on its {kind} controller, "
+                f"accepted are 0 to {most}",
+            )
 
 
 def _videos(dom: Domain) -> None:

@@ -238,7 +238,7 @@ def _drive(disk: Disk, chain: tuple[Layer, ...], dom: Domain) -> Option:
         "product": disk.product,
         "serial": disk.serial,
         "werror": _werror(driver),
-        "rerror": driver.rerror_policy or (None if driver.error_policy != "stop" else "stop"),
+        "rerror": driver.rerror_policy or _rerror(driver),
     }
     match disk.target.bus:
         case "virtio":
@@ -269,6 +269,11 @@ def _usb_drive(disk: Disk, dom: Domain, tail: dict[str, Any]) -> Option:
 def _werror(driver: DiskDriver) -> str | None:
     policy = driver.error_policy
     return {"enospace": "enospc", None: None}.get(policy, policy)
+
+
+def _rerror(driver: DiskDriver) -> str | None:
+    """Reads are treated as writes are, where QEMU has the same word for both."""
+    return None if driver.error_policy == "enospace" else driver.error_policy
 
 
 def _write_cache(disk: Disk, driver: DiskDriver, node: str | None) -> str | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from virtup.model import scalar
+from virtup.model.domain.address import CONTROLLER
 from virtup.model.domain.device import ACPI, MASTER, Device
 from virtup.model.field import Element, at
 
 Kind = Literal["ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci"]
 Model = Literal[
-    "auto", "buslogic", "lsilogic", "lsisas1068", "vmpvscsi", "virtio-scsi", "lsisas1078",
+    "virtio", "auto", "buslogic", "lsilogic", "lsisas1068", "vmpvscsi", "virtio-scsi", "lsisas1078",
     "virtio-transitional", "virtio-non-transitional",
     "piix3-uhci", "piix4-uhci", "ehci", "ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3",
     "vt82c686b-uhci", "pci-ohci", "nec-xhci", "qemu-xhci", "none",
@@ -58,7 +59,7 @@ class Controller(Device):
     """One controller; those of a type are told apart by *index*."""
 
     type: Kind = at("@type", required=True)
-    index: int | None = at("@index")
+    index: int | None = at("@index", CONTROLLER)
     model: Model | None = at("@model")
     ports: int | None = at("@ports", scalar.number(1, 256))
     vectors: int | None = at("@vectors", scalar.number(0, 2**31 - 1))
@@ -78,6 +79,10 @@ class Controller(Device):
             yield "'iothread' attribute is accepted for virtio-scsi controllers only"
         if self.type != "pci" and (self.target or self.model_name):
             yield f"<target> and <model> belong to PCI controllers, not to type '{self.type}'"
+        if self.type == "pci" and self.model is None:
+            yield f"a pci controller has no 'model', accepted: {', '.join(MODELS['pci'])}"
+        if self.model in ("pci-root", "pcie-root") and (self.index or self.address):
+            yield f"'{self.model}' is the machine's own bus: it has index 0 and no address"
         limit = 15 if self.model in ("nec-xhci", "qemu-xhci") else 256
         if self.type == "usb" and self.ports and self.ports > limit:
             yield f"'{self.model}' controller has at most {limit} ports, not {self.ports}"
