@@ -29,7 +29,7 @@ def command_line(xml: str, xml_source: str, replies: str, replies_source: str) -
     )
     domain = with_aliases(domain)
     line = build(domain, caps, Runtime.example(domain))
-    return command_text(line.env, line.argv)
+    return command_text(line.env, line.argv, between=" ")
 
 
 def _mac() -> str:

@@ -6,6 +6,7 @@ The exit status is 0 or 1, as virsh's is.
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 import click
@@ -29,13 +30,13 @@ class VerbCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the words; raises BadUsage unless the context only completes."""
         ctx.args = list(args)
-        if not ctx.resilient_parsing and "--help" not in args:
+        if not (ctx.resilient_parsing or _asks_help(args)):
             ctx.params = scan(self.verb.name, (*self.verb.options, *_EXTRA), args)
         return ctx.args
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the verb; its exit status."""
-        if "--help" in ctx.args and not ctx.params:
+        if _asks_help(ctx.args):
             from virtup.cli.help import of_verb
 
             click.echo(of_verb(self.verb))
@@ -75,14 +76,20 @@ class Verbs(click.Group):
         return args[0] if command else None, command, args[1:]
 
 
+def _asks_help(words: list[str]) -> bool:
+    """Whether ``--help`` stands among the words, before a ``--``."""
+    return "--help" in words[: words.index("--") if "--" in words else None]
+
+
 def _perform(verb: Verb, raw: dict[str, Any], settings: Settings) -> int:
     """Run *verb*, tell of its failure, end its output; its exit status."""
     run = Run(settings)
+    began = time.perf_counter()
     try:
         if verb.connects and settings.uri is not None and _no_connection(run):
             return 1
         status = _act(verb, raw, run)
-        run.end()
+        run.end(time.perf_counter() - began)
     finally:
         run.close()
     return status

@@ -109,7 +109,9 @@ class Run:
 
         self.line(json.dumps(value, indent=None if compact else 2, ensure_ascii=False))
 
-    def end(self) -> None:
-        """Print the empty line that ends virsh's output, unless quiet or in JSON."""
-        if not (self.settings.quiet or self.json):
+    def end(self, took_s: float) -> None:
+        """Print the empty line that ends virsh's output, and the time where it is asked for."""
+        if self.settings.timing and not self.json:
+            self.line(f"\n(Time: {took_s * 1000:.3f} ms)\n")
+        elif not (self.settings.quiet or self.json):
             self.line("")
