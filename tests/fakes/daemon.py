@@ -76,6 +76,7 @@ class FakeDaemon:
         self.session = ServerSession()
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.got = b""
+        self.streams: list[int] = []
         self.pending = bytearray()
         self.gone = False
         self.console: bytes | None = b"login: "
@@ -157,6 +158,7 @@ class FakeDaemon:
             self.pending += self.session.error(event.serial, exc)
             return
         opens = name == "DOMAIN_OPEN_CONSOLE"
+        self.streams += [event.serial] if opens else []
         self.pending += self.session.reply(event.serial, body, stream=opens)
         if opens and self.console is not None:
             self.pending += self.session.stream_data(event.serial, self.console)

@@ -117,7 +117,7 @@ async def test_a_failed_console_raises_the_reason(served: Served) -> None:
         stream = await conn.stream(
             "DOMAIN_OPEN_CONSOLE", dom=served.daemon.handle("web"), dev_name=None, flags=0
         )
-        serial = conn._exchange.session._serial
+        serial = served.daemon.streams[-1]
         served.daemon.pending += served.daemon.session.stream_abort(serial, VirtError("broke"))
         served.flush()
         with pytest.raises(VirtError, match="broke"):

@@ -106,7 +106,7 @@ def test_a_stream_that_the_daemon_fails_says_why(conn: MemoryConnection) -> None
     stream = conn.stream(
         "DOMAIN_OPEN_CONSOLE", dom=conn.daemon.handle("web"), dev_name=None, flags=0
     )
-    serial = conn._exchange.session._serial
+    serial = conn.daemon.streams[-1]
     conn.daemon.pending += conn.daemon.session.stream_abort(serial, VirtError("it broke"))
     while conn.daemon.pending:
         conn.pump(0)
