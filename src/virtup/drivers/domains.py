@@ -32,7 +32,7 @@ from virtup.machine.launcher import Launcher, Request
 from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
-from virtup.model.domain import Domain
+from virtup.model.domain import Domain, format_domain
 from virtup.model.save_image import ImageDamaged
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class Domains:
         try:
             async with guest.job("create"):
                 if guest.active:
-                    raise OperationInvalid(f"domain is already active as '{guest.name}'")
+                    raise OperationInvalid(f"domain '{guest.name}' is already active")
                 await self.launch(guest, domain, flags, client_id)
         finally:
             self._drop_if_gone(guest)
@@ -193,6 +193,9 @@ class Domains:
             self._events.emit(Event("control-error", guest.ref))
         notes = (note,) if note else ()
         if image is None:
+            if guest.as_stored:
+                text = format_domain(guest.definition, secure=True, inactive=True)
+                guest.redefine(await self._launcher.complete(text, to_start=True))
             await self.launch(guest, guest.definition, flags, client_id, notes=notes)
             return
         domain = await self.saving.domain_of(image)
@@ -227,7 +230,7 @@ class Domains:
         try:
             async with guest.job("restore"):
                 if guest.active:
-                    raise OperationInvalid(f"domain is already active as '{guest.name}'")
+                    raise OperationInvalid(f"domain '{guest.name}' is already active")
                 await self.launch(guest, domain, 0, None, image=image)
         finally:
             self._drop_if_gone(guest)
@@ -340,6 +343,7 @@ class Domains:
                 )
                 continue
             guest = Guest(self, stored.domain, persistent=True)
+            guest.as_stored = True
             guest.autostart = stored.autostart
             self._by_name[guest.name] = guest
             pid = self._foreign(guest.name)

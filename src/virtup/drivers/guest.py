@@ -41,6 +41,12 @@ SAVE_KNOWN = 1 | 2 | 4
 JOB_STATS_COMPLETED, JOB_STATS_KEEP = 1, 2
 AGENT_BLOCK, AGENT_DEFAULT = -2, -1
 MONITOR_HMP = 1
+TAINTS = {
+    "custom-argv": "custom configuration parameters specified",
+    "custom-monitor": "custom monitor control commands issued",
+    "custom-ga-command": "custom guest agent control commands issued",
+}
+"""What libvirt says of a tainted guest, by the word that its log has for it."""
 
 
 class Guest:
@@ -53,6 +59,8 @@ class Guest:
     def __init__(self, domains: Domains, domain: Domain, *, persistent: bool) -> None:
         self._domains = domains
         self.definition: Domain = domain
+        self.as_stored = False
+        """Whether the definition was read from disk, and lacks what its writer did not know."""
         self.persistent = persistent
         self.machine: Machine | None = None
         self.starting: asyncio.Task[Machine] | None = None
@@ -148,7 +156,7 @@ class Guest:
         """Return what should be known about the running guest: what taints it."""
         if self.machine is None:
             return []
-        return [f"tainted: {word}" for word in self.machine.tainted]
+        return [f"tainted: {TAINTS.get(word, word)}" for word in self.machine.tainted]
 
     # -- acts ----------------------------------------------------------------------------------
 
@@ -343,6 +351,7 @@ class Guest:
         if wait_s < AGENT_BLOCK:
             raise InvalidArgument(f"timeout '{wait_s}' is less than the minimum '{AGENT_BLOCK}'")
         machine = self.running()
+        machine.require_agent()
         request = agent.parse_command(command)
         machine.taint("custom-ga-command")
         limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(wait_s, wait_s)
@@ -359,6 +368,7 @@ class Guest:
     def redefine(self, domain: Domain) -> None:
         """Take a new definition; a running machine keeps the one it started with."""
         self.definition = domain
+        self.as_stored = False
         self.persistent = True
         if self.machine is not None:
             self.machine.set_persistent(True)

@@ -234,10 +234,13 @@ class GuestLog:
         self._file.append(data)
 
 
-def command_text(env: Sequence[tuple[str, str]], argv: Sequence[str]) -> str:
+def command_text(
+    env: Sequence[tuple[str, str]], argv: Sequence[str], *, between: str = " \\\n"
+) -> str:
     r"""Write a command as libvirt logs it: to be pasted into a shell, an option a line.
 
-    Each line but the last ends in `` \``; an option's value stands on the option's line.
+    Each line but the last ends in `` \``, or what *between* is; an option's value stands on the
+    option's line.
     """
     lines = [f"{name}={shlex.quote(value) if value else ''}" for name, value in env]
     lines.append(shlex.quote(argv[0]))
@@ -249,7 +252,7 @@ def command_text(env: Sequence[tuple[str, str]], argv: Sequence[str]) -> str:
         else:
             lines.append(shlex.quote(word))
         follows_option = is_option
-    return " \\\n".join(lines)
+    return between.join(lines)
 
 
 def _words_of_last_start(text: str) -> str:

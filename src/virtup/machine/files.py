@@ -97,6 +97,19 @@ def address(display: Graphics, default: str) -> str:
     return display.listen or (first.address if first and first.address else default)
 
 
+def with_listen(domain: Domain, default: str) -> Domain:
+    """Return *domain* with the address of every display that names none."""
+
+    def fill(display: Graphics) -> Graphics:
+        if display.listen or [one.type for one in display.listens] != ["address"]:
+            return display
+        (listen,) = display.listens
+        given = listen.address or default
+        return replace(display, listen=given, listens=(replace(listen, address=given),))
+
+    return _with(domain, graphics=tuple(map(fill, domain.devices.graphics)))
+
+
 def with_port(domain: Domain, index: int, port: int) -> Domain:
     """Return *domain* with the port of one display."""
     displays = list(domain.devices.graphics)

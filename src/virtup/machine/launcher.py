@@ -165,8 +165,10 @@ class Launcher:
         """Return the command line for *xml*; nothing is started."""
         domain = with_aliases(await self.complete(xml))
         caps = await self._emulators.capabilities(str(domain.devices.emulator))
-        line = build(domain, caps, Runtime.example(domain))
-        return command_text(line.env, line.argv) + "\n"
+        lib_dir, channel_dir = self._layout.lib_dir, self._layout.channel_dir
+        run = Runtime.example(domain, lib_dir=lib_dir, channel_dir=channel_dir)
+        line = build(domain, caps, run)
+        return command_text(line.env, line.argv, between=" ")
 
     def running(self) -> tuple[Running, ...]:
         """Return the running guests as the causes need them."""

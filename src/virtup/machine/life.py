@@ -373,14 +373,18 @@ class Machine:
         """Reset the guest as its reset button would."""
         await self.running.execute("system_reset")
 
-    async def ask_agent(
-        self, command: dict[str, Any], *, timeout_s: float | None, wait_answer: bool = True
-    ) -> dict[str, Any] | None:
-        """Send one command to the guest agent; one at a time a guest."""
+    def require_agent(self) -> None:
+        """Raise AgentNotConfigured or AgentNotReady when there is no agent to ask."""
         if not self.agent_path:
             raise agent.AgentNotConfigured
         if not self.agent_connected:
             raise agent.AgentNotReady("QEMU guest agent is not connected")
+
+    async def ask_agent(
+        self, command: dict[str, Any], *, timeout_s: float | None, wait_answer: bool = True
+    ) -> dict[str, Any] | None:
+        """Send one command to the guest agent; one at a time a guest."""
+        self.require_agent()
         async with self._agent_lock:
             return await agent.ask(
                 self.agent_path, command, timeout_s=timeout_s, wait_answer=wait_answer

@@ -180,16 +180,14 @@ class Monitor:
                 "the monitor command must be a JSON object with the member 'execute'",
                 code=Code.INVALID_ARG,
             )
-        own_id = message.pop("id", None)
-        reply: dict[str, Any]
+        own_id = message.pop("id", "virtup-1")
         try:
             value = await self.execute(
                 message["execute"], message.get("arguments"), timeout_s=timeout_s
             )
-            reply = {"return": value}
+            reply = {"return": value, "id": own_id}
         except CommandFailed as error:
-            reply = {"error": {"class": error.kind, "desc": error.desc}}
-        reply["id"] = own_id if own_id is not None else "virtup-1"
+            reply = {"id": own_id, "error": {"class": error.kind, "desc": error.desc}}
         return json.dumps(reply, separators=(",", ":"))
 
     async def close(self) -> None:

@@ -258,8 +258,9 @@ def _open_outputs(launch: Launch) -> None:
 
 
 def _choose_ports(launch: Launch) -> None:
-    """Give every display with an automatic port one that nobody listens on."""
+    """Give every display its address, and one with an automatic port one that is free."""
     settings = launch.settings
+    launch.domain = files.with_listen(launch.domain, settings.vnc_listen)
     for index in files.automatic_displays(launch.domain):
         display = launch.domain.devices.graphics[index]
         port = ports.free(
