@@ -184,6 +184,20 @@ async def test_unreadable_kernel_names_who_and_where_and_the_fix_holds(
     assert facl(wall) == before
 
 
+@as_root
+async def test_one_closed_directory_is_one_finding(host: Host, guest_dir: Path) -> None:
+    image = host.image("in/a.qcow2")
+    kernel = host.place / "in" / "vmlinuz"
+    kernel.write_bytes((guest_dir / "vmlinuz").read_bytes())
+    kernel.chmod(0o644)
+    (host.place / "in").chmod(0o700)
+    finding = await only(host.run(*disk(image), "-kernel", str(kernel)))
+    assert f"'{host.place}/in'" in finding.sentence
+    assert f"the same holds for '{kernel}'" in finding.evidence
+    apply(finding)
+    assert host.starts(*disk(image), "-kernel", str(kernel))
+
+
 # -- disks -------------------------------------------------------------------------------------
 
 

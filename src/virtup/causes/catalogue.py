@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -70,7 +70,7 @@ def diagnose(ev: Evidence) -> list[Finding]:
     with the words in order.
     """
     found = [finding for cause in causes() for finding in cause.find(ev)]
-    kept = sorted(_best(found), key=_order)
+    kept = _merged(sorted(_best(found), key=_order))
     return kept or [_unknown(ev)]
 
 
@@ -142,6 +142,24 @@ def _best(found: Sequence[Finding]) -> Iterator[Finding]:
             continue
         taken.add(key)
         yield finding
+
+
+def _merged(found: Sequence[Finding]) -> list[Finding]:
+    """Make one finding of those that one repair mends: one closed directory, three files."""
+    kept: list[Finding] = []
+    places: dict[tuple[str, ...], int] = {}
+    for finding in found:
+        commands = finding.fixes[0].commands if finding.fixes else ()
+        place = places.get(commands)
+        if finding.certainty is not Certainty.PROVEN or not commands or place is None:
+            if finding.certainty is Certainty.PROVEN:
+                places[commands] = len(kept)
+            kept.append(finding)
+            continue
+        first = kept[place]
+        more = f"the same holds for '{finding.subject}'"
+        kept[place] = replace(first, evidence=(*first.evidence, more))
+    return kept
 
 
 def _replaces(other: Finding, finding: Finding, over: dict[str, tuple[str, ...]]) -> bool:

@@ -277,6 +277,8 @@ def _shown(fact: PathFact) -> Kind | None:
         return Kind.NOT_A_DIRECTORY
     if fact.missing:
         return Kind.MISSING
+    if fact.readonly and fact.lacks == "write":
+        return Kind.READONLY  # nobody may write there, and ownership cannot be handed over
     if fact.blocked:
         return Kind.SEARCH if fact.lacks == "search" else Kind.MODE
     if fact.exists and not fact.allowed and fact.readonly:

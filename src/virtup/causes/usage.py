@@ -34,12 +34,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """A file that QEMU opens; ``format`` is the declared image format, ``""`` when none."""
+    """A file that QEMU opens; ``format`` is the declared image format, ``""`` when none.
+
+    ``block`` says that it has to be a block device.
+    """
 
     path: str
     role: Role
     write: bool = False
     format: str = ""
+    block: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,9 @@ def _blockdev(
     role = Role.FIRMWARE if named & flash else Role.DISK
     readonly = _on(layer.get("read-only")) or _on(node.get("read-only"))
     declared = str(layer.get("driver", "")) if above else ""
-    yield FileUse(str(path), role, write=not readonly and bool(above), format=declared)
+    block = node.get("driver") == "host_device"
+    write = not readonly and (bool(above) or block)
+    yield FileUse(str(path), role, write=write, format=declared, block=block)
 
 
 _BLOB = re.compile(r"-blockdev (\{[^\n]*?\}): ")

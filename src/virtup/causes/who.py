@@ -41,11 +41,11 @@ def holders(seen: Sequence[Holder]) -> str:
     return " and ".join(named + more)
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """Return the names most like *name*, best first."""
+def nearest(name: str, names: Iterable[str], count: int = 3, alike: float = 0.6) -> list[str]:
+    """Return the names most like *name*, best first; *alike* is 1 for equal, 0 for unlike."""
     known = list(dict.fromkeys(names))
     folded = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(name.lower(), list(folded), count, 0.6)
+    found = difflib.get_close_matches(name.lower(), list(folded), count, alike)
     return [folded[one] for one in found]
 
 

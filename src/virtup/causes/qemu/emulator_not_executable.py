@@ -27,7 +27,8 @@ from functools import partial
 from virtup.causes import program
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.program import NotRun
-from virtup.causes.who import account, grant, mode
+from virtup.causes.qemu.emulator_not_installed import alternatives
+from virtup.causes.who import account, edit, grant, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact, PathAccess, PathFact
 
@@ -47,7 +48,19 @@ POSITIVE = (
             PathAccess(_OWN, "execute", 991): PathFact(
                 exists=True, blocked=_OWN, lacks="execute", owner="root", group="root", mode="0644"
             ),
-            Emulator(_OWN, 991): EmulatorFact(exists=True, executable=False),
+            Emulator(_OWN, 991): EmulatorFact(exists=True, kind="elf"),
+        },
+    ),
+    Evidence(
+        phase="exec",
+        errno=errno.EACCES,
+        path="/etc/passwd",
+        uid=991,
+        host={
+            PathAccess("/etc/passwd", "execute", 991): PathFact(
+                exists=True, blocked="/etc/passwd", lacks="execute", mode="0644"
+            ),
+            Emulator("/etc/passwd", 991): EmulatorFact(exists=True, kind="other"),
         },
     ),
 )
@@ -84,7 +97,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
     path = refused.path
-    if fact.blocked == path:
+    program = refused.fact
+    if program is not None and program.kind in {"other", "empty"}:
+        sentence = f"'{path}', which is to be the emulator, is no program ({mode(fact)})."
+        others = alternatives(path, program)
+        better = f"'{others[0]}'" if others else "a real QEMU"
+        fix = edit(f"change <emulator> to {better}")
+        seen = f"this host: '{path}' is neither an ELF program nor a script"
+    elif fact.blocked == path:
         sentence = f"{account(ev)} may not execute the emulator '{path}' ({mode(fact)})."
         fix = Fix(
             "make it executable",

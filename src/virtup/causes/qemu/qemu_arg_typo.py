@@ -124,7 +124,7 @@ def _options(ev: Evidence, seen: Seen) -> tuple[list[str], bool]:
     known = ev.fact(Options(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
     if not seen["invalid"] or known is None or not known.names or name in known.names:
         return [], False
-    return nearest(name, known.names, 1), True
+    return nearest(name, known.names, 1, 0.75), True
 
 
 def _is_raw(ev: Evidence, option: str) -> bool:

@@ -33,10 +33,16 @@ SLUG = "disk-block-dev-missing"
 
 ROLES = (Role.DISK,)
 _ARGV = ("/usr/bin/qemu-system-x86_64", "-drive", "file=/dev/vg0/vm1,format=raw,if=virtio")
+_DEVICE = '{"driver":"host_device","filename":"/srv/dev/vm1","node-name":"s","read-only":false}'
 POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -drive file=/dev/vg0/vm1,format=raw: Could not open "
         "'/dev/vg0/vm1': No such file or directory\n"
+    ),
+    Evidence(
+        argv=("/usr/bin/qemu-system-x86_64", "-blockdev", _DEVICE),
+        uid=991,
+        host={PathAccess("/srv/dev/vm1", "write", 991): PathFact(missing="/srv/dev")},
     ),
     Evidence(
         argv=_ARGV,
@@ -65,7 +71,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each device node that is missing."""
     for trouble in troubles(ev, ROLES, {Kind.MISSING}):
         path, fact = trouble.use.path, trouble.fact
-        if not path.startswith("/dev/"):
+        if not (trouble.use.block or path.startswith("/dev/")):
             continue
         evidence = list(trouble.quotes)
         if fact is not None:

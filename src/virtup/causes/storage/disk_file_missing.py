@@ -93,7 +93,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image that is missing; device nodes have a cause of their own."""
     for trouble in troubles(ev, ROLES, {Kind.MISSING}):
         path, fact = trouble.use.path, trouble.fact
-        if path.startswith("/dev/") or not path.startswith("/"):
+        if trouble.use.block or path.startswith("/dev/") or not path.startswith("/"):
             continue
         evidence = list(trouble.quotes)
         sentence = f"The disk image '{path}' does not exist"

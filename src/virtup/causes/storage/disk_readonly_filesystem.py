@@ -47,6 +47,16 @@ POSITIVE = (
         uid=991,
         host={PathAccess("/img/a.qcow2", "write", 991): _FACT},
     ),
+    Evidence(
+        stderr=_SAID.replace("Read-only file system", "Permission denied"),
+        argv=_ARGV,
+        uid=991,
+        host={
+            PathAccess("/img/a.qcow2", "write", 991): PathFact(
+                exists=True, blocked="/img/a.qcow2", lacks="write", readonly="/img", mode="0644"
+            )
+        },
+    ),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: -drive file=/a: Could not open '/a': Permission denied\n"),
