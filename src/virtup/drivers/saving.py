@@ -130,7 +130,7 @@ class Saving:
         """Return the guest in *image*, completed; raises ImageDamaged when it cannot run here."""
         text = xml if xml is not None else image.head.xml
         try:
-            return await self._launcher.complete(text)
+            return await self._launcher.complete(text, cookie=image.head.cookie)
         except VirtError as error:
             if xml is not None:
                 raise

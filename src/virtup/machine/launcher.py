@@ -42,6 +42,7 @@ from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.status import Status, Statuses
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
+from virtup.model.domain.cookie import with_cookie
 from virtup.model.domain.fill import complete
 from virtup.model.evidence import Evidence, Running
 from virtup.qemu.argv import build
@@ -115,7 +116,7 @@ class Launcher:
 
     # -- definitions ---------------------------------------------------------------------------
 
-    async def complete(self, xml: str, *, to_start: bool = False) -> Domain:
+    async def complete(self, xml: str, *, to_start: bool = False, cookie: str = "") -> Domain:
         """Return *xml* as the definition it becomes: parsed, completed and checked.
 
         Raises VirtError with findings; *to_start* leaves a record of that, as of every start.
@@ -123,7 +124,7 @@ class Launcher:
         domain: Domain | None = None
         emulator = ""
         try:
-            domain = parse_domain(xml)
+            domain = with_cookie(parse_domain(xml), cookie, "a saved guest")
             emulator = domain.devices.emulator or self._emulators.default_emulator(
                 domain.os.arch or "x86_64"
             )

@@ -89,6 +89,7 @@ class Domain(Element):
     current_memory_kib: int | None = at("currentMemory", scalar.KIB)
     memory_backing: MemoryBacking | None = at("memoryBacking")
     vcpu: Vcpu | None = at("vcpu")
+    partition: str | None = at("resource/partition", scalar.pattern("/machine", "'/machine'"))
     os: Os = at("os", required=True)
     features: Features | None = at("features")
     cpu: Cpu | None = at("cpu")
