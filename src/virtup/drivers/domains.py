@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from virtup.drivers.guest import (
@@ -74,9 +75,12 @@ class Domains:
 
     def all(self) -> list[Guest]:
         """Return every guest, running ones in the order of their ids first, then by name."""
-        return sorted(
-            self._by_name.values(), key=lambda guest: (not guest.active, guest.id, guest.name)
-        )
+        known = [guest for guest in self._by_name.values() if guest.persistent or guest.active]
+        return sorted(known, key=lambda guest: (not guest.active, guest.id, guest.name))
+
+    def knows(self, guest: Guest) -> bool:
+        """Tell whether *guest* is still the one of its name."""
+        return self._by_name.get(guest.name) is guest
 
     def by_name(self, name: str) -> Guest:
         """Return the guest of that name, or raise DomainNotFound."""
@@ -120,19 +124,29 @@ class Domains:
         """Define a guest, or define it anew; durable when this returns."""
         refuse_flags(flags, DEFINE_VALIDATE)
         domain = await self._launcher.complete(xml)
-        known = self._conflict(domain)
-        if known is None:
-            self.store.write(domain)
-            guest = Guest(self, domain, persistent=True)
-            self._by_name[domain.name] = guest
-            self._lifecycle(guest, Lifecycle.DEFINED, 0)
-            return guest
-        async with known.job("define"):
-            self.store.write(domain)
-            detail = 1 if known.persistent else 0
-            known.redefine(domain)
-            self._lifecycle(known, Lifecycle.DEFINED, detail)
-        return known
+        async with self._claimed(domain, "define") as guest:
+            await asyncio.to_thread(self.store.write, domain)
+            detail = 1 if guest.persistent else 0
+            guest.redefine(domain)
+            self._lifecycle(guest, Lifecycle.DEFINED, detail)
+        return guest
+
+    @contextlib.asynccontextmanager
+    async def _claimed(self, domain: Domain, what: str) -> AsyncIterator[Guest]:
+        """Hold the guest that *domain* defines; there is one for that long if there was none."""
+        while True:
+            guest = self._conflict(domain)
+            if guest is None:
+                guest = self._by_name[domain.name] = Guest(self, domain, persistent=False)
+            await guest.acquire(what)
+            if self.knows(guest):
+                break
+            guest.release()  # it was undefined, or did not come to run, while we waited
+        try:
+            yield guest
+        finally:
+            guest.release()
+            self._drop_if_gone(guest)
 
     def _conflict(self, domain: Domain) -> Guest | None:
         """Return the guest that *domain* is a new definition of; refuse one that is another's."""
@@ -157,7 +171,7 @@ class Domains:
                     "Refusing to undefine while domain managed save image exists"
                 )
             await self.give_up_state(guest)
-        self.store.remove(guest.name)
+        await asyncio.to_thread(self.store.remove, guest.name)
         guest.persistent = False
         guest.autostart = False
         if not guest.active:
@@ -172,17 +186,10 @@ class Domains:
         """Start a guest from XML without defining it."""
         refuse_flags(flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE | 32)
         domain = await self._launcher.complete(xml, to_start=True)
-        guest = self._conflict(domain)
-        if guest is None:
-            guest = Guest(self, domain, persistent=False)
-            self._by_name[domain.name] = guest
-        try:
-            async with guest.job("create"):
-                if guest.active:
-                    raise OperationInvalid(f"domain '{guest.name}' is already active")
-                await self.launch(guest, domain, flags, client_id)
-        finally:
-            self._drop_if_gone(guest)
+        async with self._claimed(domain, "create") as guest:
+            if guest.active:
+                raise OperationInvalid(f"domain '{guest.name}' is already active")
+            await self.launch(guest, domain, flags, client_id)
         return guest
 
     async def start_defined(self, guest: Guest, flags: int, client_id: int | None) -> None:
@@ -223,17 +230,10 @@ class Domains:
         """Restore a guest from a file; the file is marked, and is not restored a second time."""
         refuse_flags(flags, 1 | 2 | 4 | 8)
         image, domain = await self.saving.from_file(path, xml, flags)
-        guest = self._conflict(domain)
-        if guest is None:
-            guest = Guest(self, domain, persistent=False)
-            self._by_name[domain.name] = guest
-        try:
-            async with guest.job("restore"):
-                if guest.active:
-                    raise OperationInvalid(f"domain '{guest.name}' is already active")
-                await self.launch(guest, domain, 0, None, image=image)
-        finally:
-            self._drop_if_gone(guest)
+        async with self._claimed(domain, "restore") as guest:
+            if guest.active:
+                raise OperationInvalid(f"domain '{guest.name}' is already active")
+            await self.launch(guest, domain, 0, None, image=image)
         return guest
 
     async def save_image_xml(self, path: str, flags: int) -> str:
@@ -305,7 +305,7 @@ class Domains:
 
     def _drop_if_gone(self, guest: Guest) -> None:
         gone = not guest.persistent and not guest.active and guest.starting is None
-        if gone and self._by_name.get(guest.name) is guest:
+        if gone and self.knows(guest):
             del self._by_name[guest.name]
 
     def client_gone(self, client_id: int) -> None:

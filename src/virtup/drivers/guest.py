@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from virtup.errors import (
     AgentUnresponsive,
     Code,
+    DomainNotFound,
     InvalidArgument,
     OperationFailed,
     OperationInvalid,
@@ -162,7 +163,21 @@ class Guest:
 
     @contextlib.asynccontextmanager
     async def job(self, what: str) -> AsyncIterator[None]:
-        """Hold the guest for one changing call; OperationTimeout names who holds it."""
+        """Hold the guest for one changing call.
+
+        Raises OperationTimeout, which names who holds it, and DomainNotFound when it was
+        undefined or ended for good meanwhile.
+        """
+        await self.acquire(what)
+        try:
+            if not self._domains.knows(self):
+                raise DomainNotFound(f"no domain with matching name '{self.name}'")
+            yield
+        finally:
+            self.release()
+
+    async def acquire(self, what: str) -> None:
+        """Hold the guest until :meth:`release`; who waited must ask whether it is still known."""
         timeout_s = self._domains.settings.job_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
@@ -173,11 +188,11 @@ class Guest:
                 f"(held by '{self._job}')"
             ) from None
         self._job = what
-        try:
-            yield
-        finally:
-            self._job = ""
-            self._lock.release()
+
+    def release(self) -> None:
+        """Let the next call have the guest."""
+        self._job = ""
+        self._lock.release()
 
     def running(self) -> Machine:
         """Return the machine, or refuse: the guest is off."""
@@ -321,7 +336,7 @@ class Guest:
             if not self.persistent:
                 raise OperationInvalid("cannot set autostart for transient domain")
             if autostart != self.autostart:
-                self._domains.store.set_autostart(self.name, autostart)
+                await asyncio.to_thread(self._domains.store.set_autostart, self.name, autostart)
                 self.autostart = autostart
 
     async def open_console(self, device: str | None, flags: int) -> Console:
