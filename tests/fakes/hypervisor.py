@@ -14,8 +14,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from virtup.errors import DomainNotFound, OperationInvalid, XmlInvalid
+from virtup.errors import DomainNotFound, OperationFailed, OperationInvalid, XmlInvalid
 from virtup.machine.events import DomainRef, Event, EventBus
+from virtup.machine.jobs import NO_JOB
 
 INFO = {
     "model": "x86_64",
@@ -62,7 +63,9 @@ class FakeGuest:
         self.persistent = True
         self.autostart = False
         self.updated = False
-        self.has_managed_save = False
+        self.managed: str | None = None
+        self.job: dict[str, int] | None = None
+        self.stats: tuple[int, dict[str, Any]] = (0, {})
         self.paused = False
         self.autodestroy: int | None = None
         self.definition = SimpleNamespace(vcpus=4, title="Mail", description=None)
@@ -75,6 +78,10 @@ class FakeGuest:
     @property
     def active(self) -> bool:
         return self.id >= 0
+
+    @property
+    def has_managed_save(self) -> bool:
+        return self.managed is not None
 
     @property
     def ref(self) -> DomainRef:
@@ -144,6 +151,47 @@ class FakeGuest:
         self.paused = False
         self.tell("lifecycle", event=4, detail=0)
 
+    async def save(self, path: str, xml: str | None, flags: int, format: str | None = None) -> None:
+        self.asked.append(("save", path, xml, flags, format))
+        self.running()
+        self.owner.images[path] = xml or f"<domain><name>{self.name}</name></domain>"
+        self.id, self.machine = -1, None
+
+    async def managed_save(self, flags: int) -> None:
+        self.asked.append(("managed_save", flags))
+        self.running()
+        self.managed = f"<domain><name>{self.name}</name></domain>"
+        self.id, self.machine = -1, None
+
+    async def managed_save_remove(self, flags: int) -> None:
+        self.asked.append(("managed_save_remove", flags))
+        self.managed = None
+
+    async def managed_save_xml(self, flags: int) -> str:
+        if self.managed is None:
+            raise OperationInvalid("domain does not have managed save image")
+        self.asked.append(("managed_save_xml", flags))
+        return self.managed
+
+    async def managed_save_define(self, xml: str, flags: int) -> None:
+        self.asked.append(("managed_save_define", xml, flags))
+        self.managed = xml or await self.managed_save_xml(0)
+
+    def job_info(self) -> dict[str, int]:
+        self.running()
+        return {**NO_JOB, **(self.job or {})}
+
+    def job_stats(self, flags: int) -> tuple[int, dict[str, Any]]:
+        self.asked.append(("job_stats", flags))
+        return self.stats
+
+    async def abort_job(self, flags: int) -> None:
+        self.running()
+        self.asked.append(("abort_job", flags))
+        if self.job is None:
+            raise OperationInvalid("no job is active on the domain")
+        self.job = None
+
     async def undefine(self, flags: int) -> None:
         self.persistent = False
         if not self.active:
@@ -185,6 +233,8 @@ class FakeDomains:
     def __init__(self, events: EventBus) -> None:
         self.events = events
         self.guests: dict[str, FakeGuest] = {}
+        self.images: dict[str, str] = {}
+        self.asked: list[tuple[Any, ...]] = []
         self.last_id = 0
 
     def add(self, name: str) -> FakeGuest:
@@ -224,6 +274,36 @@ class FakeDomains:
         guest.persistent = False
         await guest.start(flags, client_id)
         return guest
+
+    async def restore(self, path: str, xml: str | None, flags: int) -> FakeGuest:
+        self.asked.append(("restore", path, xml, flags))
+        guest = await self.define(xml or self._image(path), 0)
+        await guest.start(0, None)
+        return guest
+
+    async def save_image_xml(self, path: str, flags: int) -> str:
+        self.asked.append(("save_image_xml", path, flags))
+        return self._image(path)
+
+    async def save_image_define(self, path: str, xml: str, flags: int) -> None:
+        self.asked.append(("save_image_define", path, xml, flags))
+        self._image(path)
+        self.images[path] = xml
+
+    async def verify_image(self, path: str) -> dict[str, Any]:
+        whole = path in self.images
+        return {
+            "path": path,
+            "verdict": "whole" if whole else "damaged",
+            "damage": "" if whole else "unreadable",
+            "sentence": "" if whole else f"the saved state '{path}' cannot be read",
+            "contents": {"path": path} if whole else {},
+        }
+
+    def _image(self, path: str) -> str:
+        if path not in self.images:
+            raise OperationFailed(f"no image at '{path}'")
+        return self.images[path]
 
     async def xml_to_native(self, form: str, xml: str) -> str:
         return f"{form}: qemu-system-x86_64"

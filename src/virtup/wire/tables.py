@@ -1,8 +1,7 @@
 """The procedures and types of libvirt's RPC interface, looked up by number or name.
 
 The data stand in ``interface`` as text and are read when they are asked for, so that importing
-this costs nothing. virtup's own program has four procedures, all of which take and give a JSON
-text.
+this costs nothing. The procedures of virtup's own program take and give a JSON text.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ _VIRTUP_PROCEDURES = """
 2 ATTEMPTS virtup_request virtup_reply -
 3 CHECK virtup_request virtup_reply -
 4 PING virtup_request virtup_reply -
+5 VERIFY_IMAGE virtup_request virtup_reply -
 """
 _PROGRAMS = {
     REMOTE: ("remote", interface.REMOTE_PROCEDURES),

@@ -74,9 +74,9 @@ async def test_features_are_those_of_libvirtd_without_migration_and_descriptors(
 
 async def test_a_procedure_without_handler_is_refused_by_name(serve):
     peer = await (await serve()).connect()
-    error = await peer.refusal("DOMAIN_RESTORE", **{"from": "/x"})
+    error = await peer.refusal("CONNECT_GET_SYSINFO", flags=0)
     assert error.code == Code.NO_SUPPORT
-    assert error.message.endswith("virtup does not serve DOMAIN_RESTORE")
+    assert error.message.endswith("virtup does not serve CONNECT_GET_SYSINFO")
 
 
 async def test_an_unknown_procedure_is_refused_and_the_connection_lives(serve):
@@ -133,7 +133,7 @@ async def test_calls_beyond_the_limit_wait_their_turn(serve):
     dom = (await peer.call("DOMAIN_LOOKUP_BY_NAME", name="slow"))["dom"]
     starts = [peer.send("DOMAIN_CREATE", dom=dom) for _ in range(2)]
     asks = [peer.send("DOMAIN_IS_ACTIVE", dom=dom) for _ in range(500)]
-    unserved = peer.send("DOMAIN_RESTORE", **{"from": "/x"})
+    unserved = peer.send("CONNECT_GET_SYSINFO", flags=0)
     other = await served.connect()
     assert await other.call("CONNECT_GET_TYPE")
     slow.gate.set()

@@ -11,6 +11,7 @@ def load() -> None:
         lists,
         node,
         qemu,
+        save,
         stream,
         virtup,
     )

@@ -187,7 +187,7 @@ async def get_xml_desc(client: Client, args: Args) -> Reply:
 @handles("CONNECT_DOMAIN_XML_TO_NATIVE", writes="virConnectDomainXMLToNative")
 async def xml_to_native(client: Client, args: Args) -> Reply:
     """Tell the command line that a document would give."""
-    _no_flags(args)
+    refuse_any_flags(args)
     xml = document(args["domainXml"])
     return {
         "nativeConfig": await client.hypervisor.domains.xml_to_native(args["nativeFormat"], xml)
@@ -203,7 +203,7 @@ async def get_info(client: Client, args: Args) -> Reply:
 @handles("DOMAIN_GET_STATE")
 async def get_state(client: Client, args: Args) -> Reply:
     """Tell a guest's state and why it is in it."""
-    _no_flags(args)
+    refuse_any_flags(args)
     state, reason = guest_of(client, args).state()
     return {"state": state, "reason": reason}
 
@@ -236,13 +236,6 @@ async def is_persistent(client: Client, args: Args) -> Reply:
 async def is_updated(client: Client, args: Args) -> Reply:
     """Tell whether a guest's definition changed since it started."""
     return {"updated": int(guest_of(client, args).updated)}
-
-
-@handles("DOMAIN_HAS_MANAGED_SAVE_IMAGE")
-async def has_managed_save(client: Client, args: Args) -> Reply:
-    """Tell whether a managed save waits for a guest's next start."""
-    _no_flags(args)
-    return {"result": int(guest_of(client, args).has_managed_save)}
 
 
 @handles("DOMAIN_GET_MESSAGES")
@@ -296,7 +289,7 @@ async def get_max_vcpus(client: Client, args: Args) -> Reply:
 @handles("DOMAIN_GET_CONTROL_INFO")
 async def get_control_info(client: Client, args: Args) -> Reply:
     """Tell that a running guest's monitor is free: no call waits for another guest's."""
-    _no_flags(args)
+    refuse_any_flags(args)
     if not guest_of(client, args).active:
         raise OperationInvalid("domain is not running")
     return {"state": 0, "details": 0, "stateTime": 0}
@@ -328,6 +321,7 @@ def _chosen_definition(guest: Guest, flags: int) -> Domain:
     return guest.machine.live if live and guest.machine is not None else guest.definition
 
 
-def _no_flags(args: Args) -> None:
+def refuse_any_flags(args: Args) -> None:
+    """Refuse a call with flags that takes none."""
     if args["flags"]:
         raise InvalidArgument(f"unsupported flags (0x{args['flags']:x})")

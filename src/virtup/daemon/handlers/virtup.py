@@ -33,6 +33,19 @@ async def attempts(client: Client, args: Args) -> Reply:
     return _reply({"attempts": client.hypervisor.recorded_attempts(_domain(args))})
 
 
+@handles("VERIFY_IMAGE", program=VIRTUP, writes="the check of an image")
+async def verify_image(client: Client, args: Args) -> Reply:
+    """Read the whole image at ``{"path": absolute}`` and tell what is in it and wrong with it.
+
+    The reply has ``path``, ``verdict`` (``whole``, ``not checkable``, ``damaged``), ``damage``
+    and ``sentence`` (both empty where nothing is wrong), and ``contents``.
+    """
+    path = _request(args).get("path")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise InvalidArgument("the request has no 'path', the absolute path of an image")
+    return _reply(await client.hypervisor.domains.verify_image(path))
+
+
 def _domain(args: Args) -> str:
     name = _request(args).get("domain")
     if not isinstance(name, str) or not name:
