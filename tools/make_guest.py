@@ -251,21 +251,22 @@ def depends(module: bytes) -> list[str]:
 
 
 def module_tables(modules: dict[str, bytes]) -> dict[str, bytes]:
-    """Return modules.dep and modules.alias, as depmod would write them, beside the modules."""
+    """Return modules.dep and modules.alias, as depmod would write them, beside the modules.
+
+    What a module needs is loaded from the end of its line, so each stands after all that need it.
+    """
     root = next(iter(modules)).split("/kernel/")[0]
     paths = {module_name(path): path for path in modules}
 
     def needs(name: str) -> list[str]:
         direct = depends(modules[paths[name]])
-        return direct + [far for near in direct for far in needs(near)]
+        every = direct + [far for near in direct for far in needs(near)]
+        return list(dict.fromkeys(reversed(every)))[::-1]
 
     def inside(name: str) -> str:
         return paths[name].removeprefix(root + "/")
 
-    dep = [
-        f"{inside(n)}: {' '.join(inside(d) for d in dict.fromkeys(needs(n)))}".rstrip()
-        for n in paths
-    ]
+    dep = [f"{inside(n)}: {' '.join(inside(d) for d in needs(n))}".rstrip() for n in paths]
     alias = [
         f"alias {text} {n}" for n, path in paths.items() for text in modinfo(modules[path], "alias")
     ]

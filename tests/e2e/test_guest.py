@@ -120,7 +120,7 @@ def test_a_person_can_log_in(boot: Boot) -> None:
 
 def test_the_agent_answers_and_shuts_down(boot: Boot) -> None:
     bare = boot("guest=quiet", "initrd-agent.img")
-    bare.until("GUEST-READY")
+    bare.until("guest agent: on")
     answers = bare.ask(
         "agent",
         {"execute": "guest-ping"},

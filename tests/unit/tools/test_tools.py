@@ -65,6 +65,7 @@ def test_setup_elsewhere_names_the_packages(scratch: Path) -> None:
 
 
 def test_setup_twice_does_nothing(scratch: Path) -> None:
+    subprocess.run([SETUP, "test"], check=True)
     path = few_programs(scratch / "bin", "qemu-system-x86_64", "qemu-img", "setfacl")
     done = lab.run_as_user(["/usr/bin/env", f"PATH={path}", SETUP, "demo"], scratch, guest=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -111,7 +112,7 @@ def test_drivers_bring_what_they_need_first() -> None:
         return f"\0license=GPL\0{extra}depends={needs}\0name={name}\0".encode()
 
     modules = {
-        f"{root}/a/net-x.ko": module("net_x", "ring,fail_over", "virtio:d1v*"),
+        f"{root}/a/net-x.ko": module("net_x", "base,ring,fail_over", "virtio:d1v*"),
         f"{root}/a/ring.ko": module("ring", "base"),
         f"{root}/b/fail-over.ko": module("fail_over", ""),
         f"{root}/b/base.ko": module("base", ""),
@@ -119,6 +120,7 @@ def test_drivers_bring_what_they_need_first() -> None:
     tables = guest.module_tables(modules)
     dep = tables["lib/modules/6.1/modules.dep"].decode().splitlines()
     assert dep[0] == "kernel/a/net-x.ko: kernel/a/ring.ko kernel/b/fail-over.ko kernel/b/base.ko"
+    assert dep[1] == "kernel/a/ring.ko: kernel/b/base.ko"
     assert dep[3] == "kernel/b/base.ko:"
     assert tables["lib/modules/6.1/modules.alias"] == b"alias virtio:d1v* net_x\n"
 
