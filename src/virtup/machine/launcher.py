@@ -292,6 +292,7 @@ class Launcher:
             on_change=self._write_status,
             on_end=lambda ended, why: self._gone(ended, why, request.on_end),
             stop_timeout_s=self._settings.stop_timeout_s,
+            command_timeout_s=self._settings.command_timeout_s,
             monitor_path=launch.monitor_path,
             agent_path=launch.agent_path,
             directories=launch.directories,

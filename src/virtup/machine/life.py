@@ -62,6 +62,7 @@ class Machine:
     on_change: Callable[[Machine], None]
     on_end: Callable[[Machine, Shutoff], None]
     stop_timeout_s: float = 10.0
+    command_timeout_s: float = 30.0
     monitor: Monitor | None = None
     monitor_path: str = ""
     agent_path: str = ""
@@ -79,6 +80,7 @@ class Machine:
     fake_reboot: bool = False
     _why: Shutoff | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _finishing: bool = False
     _supervisor: asyncio.Task[None] | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _agent_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -164,6 +166,10 @@ class Machine:
     def attach(self, monitor: Monitor) -> None:
         """Take QEMU's monitor and follow its events."""
         self.monitor = monitor
+        monitor.timeout_s = self.command_timeout_s
+        monitor.whose = lambda: (
+            f"QEMU of '{self.name}' (pid {self.process.pid}, {self.process.describe()})"
+        )
         monitor.listen(self._on_qmp_event, self._on_monitor_closed)
 
     def watch(self) -> None:
@@ -173,6 +179,7 @@ class Machine:
 
     async def _watch_process(self) -> None:
         ended = await self.process.wait()
+        self._finishing = True
         await self._finish(ended)
 
     def _on_monitor_closed(self) -> None:
@@ -444,7 +451,10 @@ class Machine:
             ) from None
 
     async def _finish(self, ended: Exit) -> None:
-        """Give everything back once the process is gone."""
+        """Give everything back once the process is gone.
+
+        Cancelled, it leaves the status record: the next daemon gives back what is left.
+        """
         why = self._why
         if why is None:
             why = Shutoff.SHUTDOWN if self.state is State.SHUTDOWN else Shutoff.CRASHED
@@ -458,22 +468,17 @@ class Machine:
                 self.log.note(f"QEMU ended by itself: {ended}")
             self.log.shutting_down(LOG_REASON[why])
             await self.release()
-        except OSError as error:
+        except (OSError, VirtError) as error:
             log.error("guest '%s': not everything could be given back: %s", self.name, error)
-        finally:
-            self.on_end(self, why)
-            detail = STOPPED_DETAIL[why]
-            self.on_event(
-                Event(
-                    "lifecycle",
-                    replace(self.ref, id=-1),
-                    {"event": int(Lifecycle.STOPPED), "detail": detail},
-                )
-            )
-            self._ended.set()
+        self.on_end(self, why)
+        stopped = {"event": int(Lifecycle.STOPPED), "detail": STOPPED_DETAIL[why]}
+        self.on_event(Event("lifecycle", replace(self.ref, id=-1), stopped))
+        self._ended.set()
 
     async def let_go(self) -> None:
         """Stop following QEMU, which runs on: the daemon ends."""
+        if self._supervisor is not None and self._finishing:
+            await asyncio.wait({self._supervisor}, timeout=self.stop_timeout_s)
         for task in (self._supervisor, *self._tasks):
             if task is not None:
                 task.cancel()

@@ -22,9 +22,6 @@ from virtup.errors import Code, Fault, OperationFailed, OperationTimeout, VirtEr
 # what it logs is said in errors of ours; a cancelled connect it would log as a crash
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
-COMMAND_TIMEOUT_S = 30.0
-"""How long a monitor command may take before the caller is told; the guest is left alone."""
-
 READ_LIMIT = 64 * 1024 * 1024
 """The longest reply in bytes that is read from a monitor."""
 
@@ -69,7 +66,14 @@ class CommandFailed(VirtError):
 
 
 class Monitor:
-    """A live monitor; made by `open_monitor`, ended by `close`."""
+    """A live monitor; made by `open_monitor`, ended by `close`.
+
+    ``timeout_s`` is how long a command may take before its caller is told; the guest is left
+    alone. ``whose`` names the QEMU in what is told.
+    """
+
+    timeout_s: float = 30.0
+    whose: Callable[[], str] = staticmethod(lambda: "QEMU")
 
     def __init__(self, client: QMPClient, side: socket.socket) -> None:
         self._client = client
@@ -122,19 +126,20 @@ class Monitor:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        timeout_s: float = COMMAND_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Any:
         """Run a QMP command and return its value.
 
         Raises CommandFailed when QEMU refuses, MonitorGone when the connection ends, and
         OperationTimeout after *timeout_s*; a late reply is then discarded.
         """
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._client.execute(command, arguments)
         except TimeoutError:
             raise OperationTimeout(
-                f"QEMU's monitor did not answer '{command}' within {timeout_s:g} s"
+                f"{self.whose()} did not answer '{command}' on its monitor within {timeout_s:g} s"
             ) from None
         except ExecuteError as error:
             raise CommandFailed(command, str(error.error_class), error.error.error.desc) from error
@@ -157,14 +162,14 @@ class Monitor:
         except CommandFailed:
             return  # it had ended by itself
 
-    async def hmp(self, line: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+    async def hmp(self, line: str, *, timeout_s: float | None = None) -> str:
         """Run a human-monitor line and return what it prints."""
         reply = await self.execute(
             "human-monitor-command", {"command-line": line}, timeout_s=timeout_s
         )
         return str(reply)
 
-    async def raw(self, text: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+    async def raw(self, text: str, *, timeout_s: float | None = None) -> str:
         """Run the QMP command in the JSON *text* and return the whole reply as JSON text.
 
         An error of QEMU's is part of the reply, as libvirt hands it on; the id is the caller's.

@@ -127,6 +127,7 @@ class Recovery:
             on_change=self._on_change,
             on_end=lambda _machine, _why: None,
             stop_timeout_s=self._settings.stop_timeout_s,
+            command_timeout_s=self._settings.command_timeout_s,
             monitor_path=kept.monitor,
             agent_path=kept.agent,
             directories=tuple(kept.directories),

@@ -10,13 +10,15 @@ class Settings:
     """Settings of the guests of one daemon; times in seconds, sizes in bytes.
 
     ``qemu_user`` is the account QEMU runs as when the daemon is root; ``""`` means the layout's
-    default. A session daemon runs QEMU as its own user and ignores it.
+    default. A session daemon runs QEMU as its own user and ignores it. ``monitor_timeout_s``
+    bounds each answer of a QEMU that starts, ``command_timeout_s`` of one that runs.
     """
 
     qemu_user: str = ""
     qemu_group: str = ""
     dynamic_ownership: bool = True
     monitor_timeout_s: float = 10.0
+    command_timeout_s: float = 30.0
     agent_timeout_s: float = 5.0
     job_timeout_s: float = 30.0
     stop_timeout_s: float = 10.0

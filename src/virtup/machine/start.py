@@ -375,6 +375,7 @@ async def _monitor(launch: Launch) -> None:
         await asyncio.wait({opening, ending}, return_when=asyncio.FIRST_COMPLETED)
         if opening.done() and opening.exception() is None:
             launch.monitor = opening.result()
+            launch.monitor.timeout_s = launch.settings.monitor_timeout_s
             launch.undo.push_async_callback(launch.monitor.close)
             return
         # of a QEMU that dies, monitor and process end a moment apart, in either order
