@@ -22,6 +22,7 @@ from virtup.client.exchange import Answer, Channel, ConnectionLost, Exchange
 from virtup.client.uri import Target, find
 from virtup.errors import Code, Fault, Origin, VirtError
 from virtup.wire.session import CallState, MessageReceived
+from virtup.wire.sockets import sockets
 from virtup.wire.tables import QEMU, REMOTE, VIRTUP
 
 READONLY = 1
@@ -77,11 +78,11 @@ class Connection:
 
         Raises VirtError with the daemon's code and words, ConnectionLost.
         """
-        return self._finished(self._send_call(REMOTE, name, args))
+        return self.finish(self._send_call(REMOTE, name, args))
 
     def call_qemu(self, name: str, /, **args: Any) -> dict[str, Any]:
         """Call a procedure of libvirt's QEMU program, e.g. ``"DOMAIN_MONITOR_COMMAND"``."""
-        return self._finished(self._send_call(QEMU, name, args))
+        return self.finish(self._send_call(QEMU, name, args))
 
     def call_virtup(self, name: str, request: dict[str, Any]) -> Any:
         """Call a procedure of virtup's own program with a JSON-ready *request*; what it replies.
@@ -91,8 +92,29 @@ class Connection:
         import json
 
         args = {"request": json.dumps(request)}
-        reply = self._finished(self._send_call(VIRTUP, name, args))
+        reply = self.finish(self._send_call(VIRTUP, name, args))
         return json.loads(reply["reply"])
+
+    def is_virtupd(self, *, timeout_s: float = 2.0) -> bool:
+        """Whether virtupd is at the other end; False for a libvirtd, and for silence."""
+        serial = self._send_call(VIRTUP, "PING", {"request": "{}"})
+        deadline = time.monotonic() + timeout_s
+        while serial not in self._exchange.answers:
+            if not self.pump(max(0.0, deadline - time.monotonic())):
+                return False
+        return not isinstance(self._exchange.answers.pop(serial), VirtError)
+
+    def begin(self, name: str, /, **args: Any) -> Pending:
+        """Send a call of the remote program whose answer may take long; others may go meanwhile."""
+        return Pending(self, self._send_call(REMOTE, name, args))
+
+    def is_answered(self, serial: int, timeout_s: float) -> bool:
+        """Wait up to *timeout_s* for the answer to a call, and tell whether it is here."""
+        deadline = time.monotonic() + timeout_s
+        while serial not in self._exchange.answers:
+            if not self.pump(max(0.0, deadline - time.monotonic())):
+                return False
+        return True
 
     def gather(self, calls: Iterable[tuple[str, dict[str, Any]]]) -> list[Answer]:
         """Call many procedures of the remote program, a few under way at once.
@@ -124,7 +146,7 @@ class Connection:
         channel = self._exchange.open_channel(serial)
         try:
             self._send(data)
-            self._finished(serial)
+            self.finish(serial)
         except VirtError:
             self._exchange.channels.pop(serial, None)
             raise
@@ -163,7 +185,8 @@ class Connection:
         while self._out:
             self.pump()
 
-    def _finished(self, serial: int) -> dict[str, Any]:
+    def finish(self, serial: int) -> dict[str, Any]:
+        """Wait for the reply to a call; raises VirtError where it is an error."""
         answer = self._answer(serial)
         if isinstance(answer, VirtError):
             raise answer
@@ -195,6 +218,22 @@ class Connection:
         self._out += self._exchange.receive(data)
         if self._out:
             self._write()
+
+
+class Pending:
+    """A call under way."""
+
+    def __init__(self, conn: Connection, serial: int) -> None:
+        self._conn = conn
+        self._serial = serial
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait up to *timeout_s*; whether the answer is here. Raises ConnectionLost."""
+        return self._conn.is_answered(self._serial, timeout_s)
+
+    def reply(self) -> dict[str, Any]:
+        """Wait for the reply, which is given once; raises what ``Connection.call`` raises."""
+        return self._conn.finish(self._serial)
 
 
 class Stream:
@@ -280,11 +319,27 @@ def reach(target: Target, *, autostart: bool) -> socket.socket:
     except (FileNotFoundError, ConnectionRefusedError) as exc:
         if not autostart or target.named_socket:
             raise ConnectFailed.at(target.socket, exc) from exc
+        sock = _in_place_of_libvirt(target)
+        if sock is not None:
+            return sock
     except OSError as exc:
         raise ConnectFailed.at(target.socket, exc) from exc
     from virtup.client.autostart import start
 
     return start(target, _attempt(target.socket))
+
+
+def _in_place_of_libvirt(target: Target) -> socket.socket | None:
+    """A socket connected to the virtupd that took a libvirtd's place, if there is one."""
+    ends = sockets(target.kind, name="libvirt", env=os.environ, uid=os.geteuid())
+    path = ends.readonly if target.socket.endswith("-ro") else ends.main
+    try:
+        with Connection(_open(path)) as conn:
+            if conn.is_virtupd():
+                return _open(path)
+    except (OSError, VirtError):
+        return None  # it is not for us: whoever listens there is no matter
+    return None
 
 
 def _attempt(path: str) -> Callable[[], socket.socket | None]:

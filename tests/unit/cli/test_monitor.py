@@ -125,7 +125,7 @@ def test_an_agent_that_is_not_waited_for_says_nothing(virtup: Virtup, monitor: F
     assert virtup("qemu-agent-command", "web", "--async", "x") == (0, "\n", "")
     monitor.handlers["DOMAIN_AGENT_COMMAND"] = lambda _: {"result": '{"return":{}}'}
     pretty = virtup("qemu-agent-command", "web", "--pretty", "x")
-    assert pretty.out == '{\n  "return": {\n\n  }\n}\n\n'
+    assert pretty.out == '{\n  "return": {\n\n  }\n}\n\n\n'
 
 
 @pytest.mark.parametrize("value", [1, "é\n", None, True, [], {}, [1, [2]], {"a": {"b": []}}])

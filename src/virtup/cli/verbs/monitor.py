@@ -89,6 +89,8 @@ def qemu_agent_command(
     )["result"]
     if reply is not None:
         _print(run, reply, pretty=pretty, bare=False)
+        # virsh ends an indented reply of the agent with a line more
+        run.out("\n" if pretty and not run.json else "")
 
 
 def command_text(words: list[str]) -> str:
