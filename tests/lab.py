@@ -162,6 +162,12 @@ class Daemon:
         asked = [pid for pid in processes(str(self.root)) if "qemu" in _comm(pid)]
         return sorted({*guests, *asked})
 
+    def qemu(self, name: str) -> int:
+        """The QEMU of the guest *name*; there must be one."""
+        head = f"\0guest={name},".encode()
+        (pid,) = [pid for pid in self.qemus() if head in _of_process(pid, "cmdline")]
+        return pid
+
     def close(self) -> None:
         """End the daemon and whatever it left running."""
         if self.process is not None:

@@ -219,6 +219,8 @@ class Reconnection:
 
     machine: Machine
     timeout_s: float
+    level: int = logging.WARNING
+    """How loud a failure is: the first one is, those that follow are not."""
 
     async def once(self) -> bool:
         """Connect to the monitor and take over its state; False when QEMU does not answer."""
@@ -227,7 +229,8 @@ class Reconnection:
             sock = link.connect(machine.monitor_path)
             monitor = await open_monitor(sock, timeout_s=self.timeout_s)
         except MonitorFailed as error:
-            log.warning(
+            log.log(
+                self.level,
                 "guest '%s': QEMU (pid %d) does not answer: %s; it is %s",
                 machine.name,
                 machine.process.pid,
@@ -236,7 +239,7 @@ class Reconnection:
             )
             return False
         except VirtError as error:
-            log.warning("guest '%s': %s", machine.name, error.message)
+            log.log(self.level, "guest '%s': %s", machine.name, error.message)
             return False
         machine.attach(monitor)
         try:
@@ -252,4 +255,5 @@ class Reconnection:
             if await self.once():
                 log.info("guest '%s' answers (pid %d)", self.machine.name, self.machine.process.pid)
                 return
+            self.level = logging.DEBUG
             await asyncio.sleep(RETRY_S)
