@@ -1,0 +1,5 @@
+"""``python -m virtup.guests``."""
+
+from virtup.guests.main import main
+
+main()

@@ -1,0 +1,345 @@
+"""The entry of ``virtup-guests``: the verbs of libvirt-guests, and their exit statuses.
+
+0 all is well, 1 something failed (which is told), 2 wrong usage, 3 from ``status``: stopped,
+6 a setting cannot be (it is told, and the work is done with its default).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import click
+
+from virtup import __version__
+from virtup.client.connection import connect
+from virtup.client.guests import ACTIVE, list_all
+from virtup.errors import VirtError
+from virtup.guests import places as where
+from virtup.guests import plan as plans
+from virtup.guests import remote as remotes
+from virtup.guests import settings as settings_
+from virtup.guests import start as starting
+from virtup.guests import status as statuses
+from virtup.guests import stop as stopping
+from virtup.guests.office import Office, first_line
+from virtup.guests.places import Places
+from virtup.guests.report import Report, Run
+from virtup.guests.settings import Settings
+from virtup.guests.waiting import ListDamaged, Waiting
+from virtup.host import disk as durable
+from virtup.host.clock import SystemClock
+from virtup.host.disk import FileDisk
+from virtup.host.inhibit import inhibited
+from virtup.host.lock import Lock, Locked, acquire
+from virtup.host.node import boot_id
+
+OK, FAILED, STOPPED, BAD_SETTING = 0, 1, 3, 6
+
+LOCK_WAIT_S = 60.0
+"""How long another virtup-guests is waited for."""
+
+
+@dataclass
+class Command:
+    """One call of the command: where things are, what was set, how it is told."""
+
+    places: Places
+    settings: Settings
+    as_json: bool
+    names: list[str]
+    disk: FileDisk
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the guests were brought back in this boot of the host."""
+        try:
+            return self.disk.read(self.places.mark).decode().strip() == boot_id()
+        except OSError:
+            return False
+
+    def mark(self, *, started: bool) -> None:
+        """Note whether the guests were brought back; raises OSError."""
+        if started:
+            durable.write_at_once(self.disk, self.places.mark, f"{boot_id()}\n".encode())
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                self.disk.unlink(self.places.mark)
+
+    def office(self, *, autostart: bool = True, mend: bool = False) -> Office:
+        """Return what a stop or start works with; raises ListDamaged, OSError.
+
+        With *mend*, a damaged list is set aside, and that is told.
+        """
+        waiting = Waiting(self.places.waiting, self.disk)
+        try:
+            waiting.load()
+        except ListDamaged as error:
+            if not mend:
+                raise
+            kept = durable.set_aside(self.disk, self.places.waiting, "damaged")
+            _complain(f"{error.message}; set aside as '{kept}'")
+        report = Report(self.places.report, self.disk)
+        report.load()
+        return Office(
+            settings=self.settings,
+            clock=SystemClock(),
+            waiting=waiting,
+            report=report,
+            connect=lambda uri: remotes.RpcRemote.connect(uri, autostart=autostart),
+            say=_say,
+            same=remotes.socket_of,
+            boot=boot_id(),
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``virtup-guests`` and exit."""
+    sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run ``virtup-guests`` with *argv*; its exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        command, problems = _prepare(options)
+        for problem in problems:
+            _complain(str(problem))
+        status = _VERBS[options.verb](command)
+    except VirtError as error:
+        _complain(error.message)
+        return FAILED
+    except OSError as error:
+        place = f"'{error.filename}': " if error.filename else ""
+        _complain(f"{place}{error.strerror or error}")
+        return FAILED
+    except BrokenPipeError:
+        return FAILED
+    return BAD_SETTING if problems and status in (OK, FAILED) else status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="virtup-guests", description="Guests that go down and come back with the host."
+    )
+    parser.add_argument("verb", choices=_VERBS, metavar="verb", help=", ".join(_VERBS))
+    parser.add_argument("names", nargs="*", metavar="guest", help="for forget: whom to forget")
+    parser.add_argument("--json", action="store_true", help="print status and plan as JSON")
+    parser.add_argument("--config", metavar="FILE", help="read the settings from FILE alone")
+    parser.add_argument("--root", metavar="DIR", help="keep everything under DIR")
+    parser.add_argument("--version", action="version", version=f"virtup-guests {__version__}")
+    return parser
+
+
+def _prepare(options: argparse.Namespace) -> tuple[Command, list[settings_.Problem]]:
+    if options.names and options.verb != "forget":
+        _usage(f"'{options.verb}' takes no further words")
+    if options.verb == "forget" and not options.names:
+        _usage("forget whom?")
+    places = where.places(os.environ, os.geteuid(), root=options.root, config=options.config)
+    disk = FileDisk()
+    texts: dict[str, str] = {}
+    unreadable: list[settings_.Problem] = []
+    for path in places.settings:
+        try:
+            texts[path] = disk.read(path).decode()
+        except FileNotFoundError:
+            if options.config is not None:
+                unreadable.append(settings_.Problem(path, "there is no such file"))
+        except (OSError, UnicodeDecodeError) as error:
+            unreadable.append(settings_.Problem(path, f"cannot be read: {error}"))
+    settings, problems = settings_.read(texts, os.environ)
+    command = Command(places, settings, options.json, options.names, disk)
+    return command, [*unreadable, *problems]
+
+
+def _usage(text: str) -> None:
+    _complain(f"{text}; 'virtup-guests --help' tells the usage")
+    sys.exit(2)
+
+
+@contextlib.contextmanager
+def _at_work(command: Command, why: str) -> Iterator[None]:
+    """Be the only one at work, and hold the host up where a person may send it down.
+
+    Where no lock can be had for want of a place to write, the work is done all the same.
+    """
+    lock: Lock | None = None
+    try:
+        where.make(command.places, command.disk)
+        lock = asyncio.run(_lock(command.places.lock))
+        durable.sweep(command.disk, command.places.directory)
+    except OSError as error:
+        _complain(f"'{error.filename}': {error.strerror}; going on without a lock")
+    try:
+        # in a unit's job the service manager keeps the order, and logind may be going down
+        if "INVOCATION_ID" in os.environ:
+            yield
+        else:
+            with inhibited("virtup-guests", why):
+                yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+async def _lock(path: str) -> Lock:
+    clock = SystemClock()
+    until = clock.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return acquire(path)
+        except Locked as error:
+            if clock.monotonic() > until:
+                raise VirtError(
+                    f"another virtup-guests (pid {error.pid}) is at work; it was waited for "
+                    f"{LOCK_WAIT_S:g} s"
+                ) from error
+        await clock.sleep(0.2)
+
+
+# -- the verbs -------------------------------------------------------------------------------------
+
+
+def _start(command: Command) -> int:
+    with _at_work(command, "guests are coming back"):
+        office = command.office()
+        run = asyncio.run(starting.start(office))
+        command.mark(started=True)
+    return _ended(run)
+
+
+def _stop(command: Command) -> int:
+    with _at_work(command, "guests are being saved"):
+        office = command.office(mend=True)
+        run = asyncio.run(stopping.stop(office))
+        command.mark(started=False)
+    return _ended(run)
+
+
+def _ended(run: Run) -> int:
+    return FAILED if run.failed else OK
+
+
+def _restart(command: Command) -> int:
+    return _stop(command) or _start(command)
+
+
+def _try_restart(command: Command) -> int:
+    return _restart(command) if command.is_started else OK
+
+
+def _shutdown(command: Command) -> int:
+    command.settings = replace(command.settings, on_shutdown="shutdown")
+    return _stop(command)
+
+
+def _reload(_command: Command) -> int:
+    return OK  # the settings are read at every call
+
+
+def _status(command: Command) -> int:
+    office = command.office(autostart=False)
+    started = command.is_started
+    facts = asyncio.run(statuses.gather(office, started=started))
+    if command.as_json:
+        _document(facts)
+    else:
+        for line in statuses.lines(office, facts):
+            _say(line)
+    return OK if started else STOPPED
+
+
+def _plan(command: Command) -> int:
+    office = command.office()
+    foreseen = asyncio.run(stopping.foresee(office))
+    if command.as_json:
+        _document({uri: one if isinstance(one, str) else asdict(one) for uri, one in foreseen})
+    for uri, plan in foreseen:
+        if isinstance(plan, str):
+            _complain(plan)
+        elif not command.as_json:
+            _say(f"Guests on {uri}, if the host went down now:")
+            for line in plans.lines(plan):
+                _say(line)
+    return FAILED if any(isinstance(plan, str) for _, plan in foreseen) else OK
+
+
+def _gueststatus(command: Command) -> int:
+    status = OK
+    for uri in command.settings.uris:
+        _say(f"* {uri} URI:")
+        try:
+            with connect(None if uri == "default" else uri, readonly=True) as conn:
+                guests = list_all(conn, ACTIVE)
+                states = conn.gather(
+                    ("DOMAIN_GET_STATE", {"dom": each, "flags": 0}) for each in guests
+                )
+        except VirtError as error:
+            _complain(first_line(error))
+            status = FAILED
+            continue
+        rows = [
+            (str(each["id"]), str(each["name"]), _STATES.get(state["state"], "no state"))
+            for each, state in zip(guests, states, strict=True)
+            if not isinstance(state, VirtError)
+        ]
+        for row in [("Id", "Name", "State"), *sorted(rows, key=lambda each: int(each[0]))]:
+            _say(f" {row[0]:<4} {row[1]:<20} {row[2]}")
+        _say("")
+    return status
+
+
+def _forget(command: Command) -> int:
+    status = OK
+    with _at_work(command, "a guest is taken off the list"):
+        office = command.office()
+        for name in command.names:
+            found = [e for e in office.waiting.entries() if name in (e.name, e.uuid)]
+            if not found:
+                _complain(f"'{name}' is not on the list of those that are to come back")
+                status = FAILED
+            for entry in found:
+                office.waiting.remove(entry.key)
+                _say(f"{entry.name}: taken off the list; its saved state, if any, stays")
+    return status
+
+
+_STATES = {1: "running", 2: "idle", 3: "paused", 4: "in shutdown", 6: "crashed", 7: "pmsuspended"}
+
+_VERBS: dict[str, Callable[[Command], int]] = {
+    "start": _start,
+    "stop": _stop,
+    "restart": _restart,
+    "condrestart": _try_restart,
+    "try-restart": _try_restart,
+    "reload": _reload,
+    "force-reload": _reload,
+    "status": _status,
+    "gueststatus": _gueststatus,
+    "shutdown": _shutdown,
+    "plan": _plan,
+    "forget": _forget,
+}
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def _complain(text: str) -> None:
+    click.echo(f"error: {text}", err=True)
+
+
+def _document(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
