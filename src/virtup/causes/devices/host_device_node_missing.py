@@ -22,7 +22,6 @@ from functools import partial
 from virtup.causes.finding import Finding, Fix
 from virtup.causes.paths import Kind, file_probes, troubles
 from virtup.causes.usage import Role
-from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -68,8 +67,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 ("ls -l /dev/serial/by-id",),
             )
         ]
-        if fact and fact.nearby:
-            fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct the path"))
         seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
         yield _found(
             f"The host's device '{path}' does not exist.",

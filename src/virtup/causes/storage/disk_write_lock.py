@@ -62,6 +62,11 @@ POSITIVE = (
         stderr=_WORDS,
         host={LockHolder("/img/a.qcow2"): LockFact((Holder(412, "qemu-system-x86", "other"),))},
     ),
+    Evidence(
+        stderr=_WORDS,
+        guest="vm1",
+        host={LockHolder("/img/a.qcow2"): LockFact((Holder(412, "qemu-system-x86", "vm1"),))},
+    ),
 )
 NEGATIVE = (
     Evidence(
@@ -107,7 +112,7 @@ def _finding(ev: Evidence, seen: Seen, path: str, by: tuple[Holder, ...]) -> Fin
     noun = f"The disk image '{path}'" if path else "A disk image"
     evidence = [seen.quote]
     if by:
-        sentence = f"{noun} is in use by {holders(by)}, which holds its lock."
+        sentence = f"{noun} is in use by {_who(ev, by)}, which holds its lock."
         evidence += [f"pid {one.pid} ({one.command}) has '{path}' locked" for one in by[:2]]
         fixes = _fixes(ev, by[0])
     else:
@@ -116,6 +121,14 @@ def _finding(ev: Evidence, seen: Seen, path: str, by: tuple[Holder, ...]) -> Fin
         fixes = (Fix("find who uses the image, and end that", (find_out,)),)
     certainty = Certainty.PROVEN if by else Certainty.LIKELY
     return Finding(CODE, SLUG, sentence, path, certainty, tuple(evidence), fixes, seen.at)
+
+
+def _who(ev: Evidence, by: tuple[Holder, ...]) -> str:
+    one = by[0]
+    own = bool(ev.guest) and one.guest == ev.guest and one.uuid in {"", ev.uuid}
+    if own and all(known.pid != one.pid for known in ev.running):
+        return f"a QEMU of this very guest that was left over (pid {one.pid}, {one.command})"
+    return holders(by)
 
 
 def _fixes(ev: Evidence, by: Holder) -> tuple[Fix, ...]:
