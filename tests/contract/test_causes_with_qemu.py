@@ -580,3 +580,43 @@ async def test_a_kernel_error_number_is_enough(host: Host) -> None:
         Evidence(phase="exec", errno=errno.ENOENT, path="/no/qemu-kvm", uid=os.getuid())
     )
     assert finding.slug == "emulator-path-stale"
+
+
+@as_root
+async def test_killed_for_memory_by_the_kernel(host: Host) -> None:
+    """A control group that is too small for the guest's memory, which is touched at once."""
+    old, new = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    shares = new / "cgroup.subtree_control"
+    unified = shares.exists() and "memory" in shares.read_text().split()
+    group = old if (old / "memory.limit_in_bytes").exists() else new if unified else None
+    if group is None or not os.access("/dev/kmsg", os.R_OK):
+        pytest.skip("no memory control group, or no kernel log, on this host")
+    cell = group / f"virtup-test-{os.getpid()}"
+    cell.mkdir()
+    try:
+        limit = cell / "memory.limit_in_bytes"
+        (limit if limit.exists() else cell / "memory.max").write_text(str(64 << 20))
+        inside = f"echo $$ >{cell}/cgroup.procs; exec {lab.QEMU} {' '.join(PLAIN[:-1])} 256 "
+        inside += "-machine pc,accel=tcg -mem-prealloc"
+        with subprocess.Popen(["sh", "-c", inside], stderr=subprocess.PIPE, text=True) as made:
+            _, words = made.communicate(timeout=lab.BOUND_S)
+        argv = (lab.QEMU, "-m", "256")
+        known = Evidence(phase="monitor", argv=argv, stderr=words, uid=0, gids=(0,))
+        ended = {"signal": -made.returncode, "pid": made.pid}
+        finding = await only(Evidence(**{**fields(known), **ended}))
+    finally:
+        cell.rmdir()
+    assert finding.slug == "qemu-oom-killed"
+    assert f"pid {made.pid}" in finding.sentence
+    assert "256 MiB" in finding.sentence
+
+
+async def test_a_live_process_that_never_greets(host: Host) -> None:
+    with subprocess.Popen(["sleep", "600"]) as made:
+        try:
+            known = Evidence(phase="monitor", silence="no greeting", waited_s=10, uid=os.getuid())
+            finding = await only(Evidence(**{**fields(known), "pid": made.pid}))
+        finally:
+            made.kill()
+    assert finding.slug == "qemu-hangs"
+    assert f"pid {made.pid}" in finding.sentence
