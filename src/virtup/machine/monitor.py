@@ -15,12 +15,16 @@ from enum import Enum
 from typing import Any
 
 from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError, StateError
+from qemu.qmp.message import DeserializationError
 from qemu.qmp.qmp_client import ExecInterruptedError, GreetingError, NegotiationError
 
 from virtup.errors import Code, Fault, OperationFailed, OperationTimeout, VirtError
 
 # what it logs is said in errors of ours; a cancelled connect it would log as a crash
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
+
+QUOTED_BYTES = 60
+"""How much is quoted of what is not QMP."""
 
 READ_LIMIT = 64 * 1024 * 1024
 """The longest reply in bytes that is read from a monitor."""
@@ -228,15 +232,27 @@ async def open_monitor(sock: socket.socket, *, timeout_s: float) -> Monitor:
     except ConnectError as error:
         side.close()
         await _disconnect(client)
-        cause = error.exc
-        if isinstance(cause, (GreetingError, NegotiationError)):
-            raise MonitorFailed(Silence.GARBAGE, str(cause)) from error
-        raise MonitorFailed(Silence.CLOSED, str(cause) or "connection closed") from error
+        raise _misheard(error.exc) from error
     except asyncio.CancelledError:
         side.close()
         await _disconnect(client)
         raise
     return Monitor(client, side)
+
+
+def _misheard(error: BaseException) -> MonitorFailed:
+    """Tell a monitor that was closed from one that spoke something else, and quote that."""
+    wrong = isinstance(error, (GreetingError, NegotiationError))
+    what = "its greeting" if isinstance(error, GreetingError) else "its answer"
+    while isinstance(error, (GreetingError, NegotiationError)):
+        error = error.exc
+    if isinstance(error, (EOFError, OSError)) or not wrong:
+        return MonitorFailed(Silence.CLOSED, "the connection was closed")
+    if isinstance(error, DeserializationError):
+        sent = error.raw[:QUOTED_BYTES].decode("utf-8", "backslashreplace").strip()
+        return MonitorFailed(Silence.GARBAGE, f"{what} is '{sent}', which is not QMP")
+    first, _, _ = str(error).partition("\n")
+    return MonitorFailed(Silence.GARBAGE, f"{what} is not QMP: {first}")
 
 
 async def _disconnect(client: QMPClient) -> None:

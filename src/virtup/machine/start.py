@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from virtup.errors import VirtError
+from virtup.errors import OperationTimeout, VirtError
 from virtup.host import layout as layouts
 from virtup.host import link, output, ports, save_file, tap
 from virtup.host.accounts import Account, identity
@@ -28,7 +28,7 @@ from virtup.machine import files
 from virtup.machine.attempts import Step
 from virtup.machine.failure import StepFailed
 from virtup.machine.jobs import Job, Operation
-from virtup.machine.monitor import Monitor, MonitorFailed, open_monitor
+from virtup.machine.monitor import Monitor, MonitorFailed, Silence, open_monitor
 from virtup.machine.save import restorer
 from virtup.machine.settings import Settings
 from virtup.model.domain import Domain
@@ -469,6 +469,12 @@ async def _alive(launch: Launch, command: Coroutine[Any, Any, Any]) -> Any:
     """Await a monitor command; when QEMU died under it, say that rather than what the monitor saw."""
     try:
         return await command
+    except OperationTimeout as error:
+        await _raise_if_dead(launch, "monitor")
+        what = "it greeted and did not answer a command"
+        bound_s = launch.settings.monitor_timeout_s
+        failed = MonitorFailed(Silence.NO_ANSWER, f"{what} within {bound_s:g} s")
+        raise await _silent(launch, failed) from error
     except VirtError:
         await _raise_if_dead(launch, "monitor")
         raise
