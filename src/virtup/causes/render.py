@@ -21,8 +21,12 @@ INDENT = 10
 LINES_MAX = 8
 
 
-def lines(findings: Sequence[Finding], width: int = 80, limit: int = LINES_MAX) -> list[str]:
+def lines(
+    findings: Sequence[Finding], width: int = 80, limit: int = LINES_MAX, *, name: str = "NAME"
+) -> list[str]:
     """Return at most *limit* lines of *width* columns for *findings*, best first.
+
+    *name* is the guest's, for the command that shows what there was no room for.
 
     One finding is shown with its evidence and fix; of several, each gets its cause and fix as
     long as there is room, and the last line counts what is left out. A single word or command
@@ -34,6 +38,7 @@ def lines(findings: Sequence[Finding], width: int = 80, limit: int = LINES_MAX) 
     for count in range(min(len(findings), 3), 0, -1):
         for evidence, fixes in ((2, 9), (1, 9), (1, 1), (0, 1)):
             shown = _several(findings, count, width, evidence=evidence, fixes=fixes)
+            shown += _more(len(findings) - count, name)
             if len(shown) <= limit:
                 return shown
         best = shown
@@ -71,11 +76,12 @@ def _several(
             shown += _wrap("evidence" if not place else "", piece, width)
         if at < fixes and finding.fixes:
             shown += _fix(finding.fixes[0], width)
-    left = len(findings) - count
-    if left:
-        noun = "finding" if left == 1 else "findings"
-        shown.append(_label("more") + f"{left} other {noun}: virtup why NAME")
     return shown
+
+
+def _more(left: int, name: str) -> list[str]:
+    noun = "finding" if left == 1 else "findings"
+    return [_label("more") + f"{left} other {noun}: virtup why {name}"] if left else []
 
 
 def _cause(finding: Finding, width: int) -> list[str]:

@@ -64,6 +64,7 @@ def test_many_findings_fit_and_the_rest_is_counted(count: int) -> None:
     assert len(shown) <= LINES_MAX
     assert "Number 1:" in shown[0]
     assert "other finding" in shown[-1]
+    assert lines(wordy, name="vm7")[-1].endswith("virtup why vm7")
     assert all(len(line) <= 80 for line in shown)
 
 
