@@ -39,7 +39,7 @@ BANS = (
     Ban("writing a file", "host.disk", r"\bopen\([^)]*[\"'][wax]b?\+?[\"']", ("host/",)),
     Ban("Path.write_*", "host.disk", r"\.write_(text|bytes)\(", ("host/",)),
     Ban("time.time", "host.clock", r"\btime\.time\(", ("host/",)),
-    Ban("time.sleep", "an event to wait for", r"\btime\.sleep\("),
+    Ban("time.sleep", "an event to wait for", r"\btime\.sleep\(", ("host/lock.py",)),
     Ban("print", "click.echo, or a logger", r"(?<![\w.])print\("),
     Ban("a bare except", "the exception's name", r"except\s*:"),
     Ban("contextlib.suppress of everything", "its name", r"suppress\((Base)?Exception\)"),

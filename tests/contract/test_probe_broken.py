@@ -52,13 +52,17 @@ def make(scratch: Path) -> Maker:
     return made
 
 
+def children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for each in tasks for child in each.read_text().split()}
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays() -> Iterator[None]:
     """No probe leaves a process or a file descriptor behind."""
-    before = set(os.listdir("/proc/self/fd"))
+    before, known = set(os.listdir("/proc/self/fd")), children()
     yield
-    children = Path("/proc/self/task").glob("*/children")
-    assert not [child for each in children for child in each.read_text().split()]
+    assert not children() - known
     left = {n for n in os.listdir("/proc/self/fd") if Path(f"/proc/self/fd/{n}").exists()} - before
     targets = [os.readlink(f"/proc/self/fd/{number}") for number in left]
     assert not [target for target in targets if target.startswith(("socket:", "pipe:"))]

@@ -110,6 +110,10 @@ def test_the_agent_answers_and_shuts_the_guest_down(daemon: lab.Daemon, create: 
     with console(daemon.virtup, "talks") as screen:
         screen.until("guest agent: on")
         ask = '{"execute":"guest-get-host-name"}'
+        lab.eventually(
+            lambda: daemon.virtup("qemu-agent-command", "talks", ask, check=False).stdout,
+            "the agent is connected",
+        )
         answers = [c("qemu-agent-command", "talks", ask).stdout for c in both(daemon)]
         assert [json.loads(a) for a in answers] == [{"return": {"host-name": "virtup-guest"}}] * 2
         daemon.virtup("shutdown", "talks", "--mode", "agent")
