@@ -335,7 +335,9 @@ def _read(
     content = element.text
     if node.text is not None:
         if (content and content.strip()) or not (node.attrs or node.kids):
-            _store(node.text, _scalar(node.text, element, "", content or "", reader), values)
+            own = content or ""
+            own = own.strip() if node.kids else own
+            _store(node.text, _scalar(node.text, element, "", own, reader), values)
     elif content and not content.isspace():
         tag = shown(str(element.tag))
         raise reader.refused(element, f"<{tag}> cannot hold text, and has '{content.strip()[:60]}'")
@@ -505,7 +507,7 @@ def _write(
     for kid in node.kids.values():
         _write_kid(kid, value, mode, pad + "  ", inner)
     if inner:
-        out.append(f"{pad}<{tag}{attrs}>")
+        out.append(f"{pad}<{tag}{attrs}>{text or ''}")
         out.extend(inner)
         out.append(f"{pad}</{tag}>")
     elif text:

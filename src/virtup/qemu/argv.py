@@ -11,8 +11,18 @@ from dataclasses import dataclass
 
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.guest import Domain
-from virtup.qemu import machine
-from virtup.qemu.devices import character, controller, disk, display, interface, small
+from virtup.qemu import cpu, machine
+from virtup.qemu.devices import (
+    character,
+    controller,
+    disk,
+    display,
+    filesystem,
+    interface,
+    small,
+    smartcard,
+    sound,
+)
 from virtup.qemu.option import Option, device, flag, keyed, object_, plain
 from virtup.qemu.runtime import Runtime
 
@@ -49,6 +59,9 @@ def _env(dom: Domain, run: Runtime) -> tuple[tuple[str, str], ...]:
         ("XDG_CACHE_HOME", f"{home}/.cache"),
         ("XDG_CONFIG_HOME", f"{home}/.config"),
     ]
+    env.extend(
+        pair for one in dom.devices.audio for pair in sound.environment(one, run.user_runtime_dir)
+    )
     raw = dom.commandline
     env.extend((one.name, one.value or "") for one in (raw.env if raw else ()))
     return tuple(env)
@@ -57,10 +70,13 @@ def _env(dom: Domain, run: Runtime) -> tuple[tuple[str, str], ...]:
 def _options(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     yield from _head(dom, run)
     yield from machine.machine(dom, caps)
-    yield from machine.cpu(dom)
+    yield from cpu.cpu(dom)
     yield from machine.memory(dom, caps)
     yield from machine.smp(dom, caps)
+    yield from machine.iothreads(dom)
     yield plain("-uuid", str(dom.uuid))
+    if dom.genid:
+        yield device("vmgenid", {"guid": dom.genid, "id": "vmgenid0"})
     if not dom.devices.graphics:
         yield plain("-display", "none")
     yield flag("-no-user-config")
@@ -102,25 +118,31 @@ def _monitor(run: Runtime) -> Iterator[Option]:
 def _devices(dom: Domain, run: Runtime) -> Iterator[Option]:
     ends = character.Chardevs(dom, run)
     yield from controller.globals_(dom)
+    yield from small.iommus(dom)
     yield from controller.options(dom)
     yield from small.hubs(dom)
     yield from disk.options(dom, run)
+    yield from filesystem.options(dom)
     yield from interface.options(dom, run)
+    yield from smartcard.options(dom, ends)
     yield from character.serials(dom, ends)
     yield from character.parallels(dom, ends)
     yield from character.channels(dom, ends)
     yield from character.consoles(dom, ends)
     yield from small.inputs(dom)
-    yield from display.audio(dom)
+    yield from sound.audio(dom)
     yield from display.graphics(dom, run)
     yield from display.videos(dom)
+    yield from sound.options(dom)
     yield from small.watchdogs(dom)
     yield from small.memballoon(dom)
-    yield from small.rngs(dom)
+    yield from small.rngs(dom, ends)
     if dom.features is not None and dom.features.vmcoreinfo:
         yield device("vmcoreinfo", {})
 
 
 def _late(dom: Domain) -> Iterator[Option]:
     """What libvirt puts behind the sandbox."""
+    if dom.features is not None and dom.features.async_teardown is not None:
+        yield keyed("-run-with", None, [("async-teardown", dom.features.async_teardown)])
     yield from small.panics(dom)

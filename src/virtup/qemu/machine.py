@@ -6,28 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from virtup.errors import ConfigUnsupported
-from virtup.model.document import Place
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.guest import Domain
-from virtup.model.domain.machine import Features, MemoryBacking, Timer
+from virtup.model.domain.machine import Features, MemoryBacking
+from virtup.qemu.cpu import timers_of
 from virtup.qemu.option import Option, flag, keyed, object_, on_off, plain
 
 MIB_KIB = 1024
-CPU_FEATURES = {
-    "cmp_legacy": "cmp-legacy",
-    "ds_cpl": "ds-cpl",
-    "fxsr_opt": "fxsr-opt",
-    "kvm_pv_eoi": "kvm-pv-eoi",
-    "kvm_pv_unhalt": "kvm-pv-unhalt",
-    "lahf_lm": "lahf-lm",
-    "nodeid_msr": "nodeid-msr",
-    "pclmuldq": "pclmulqdq",
-    "perfctr_core": "perfctr-core",
-    "perfctr_nb": "perfctr-nb",
-    "tsc_adjust": "tsc-adjust",
-}
-"""CPU features that QEMU calls otherwise."""
 
 
 def is_q35(dom: Domain) -> bool:
@@ -40,12 +25,13 @@ def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
     """``-machine`` and ``-accel``."""
     features = dom.features or Features()
     memory = dom.memory_backing or MemoryBacking()
-    timers = _timers(dom)
+    timers = timers_of(dom)
     hpet = timers.get("hpet")
     pairs: list[tuple[str, Any]] = [
         ("usb", False),
         ("vmport", features.vmport),
-        ("smm", features.smm),
+        ("smm", features.smm.state is not False if features.smm else None),
+        ("kernel_irqchip", {"kvm": "on", "qemu": "split"}.get(features.ioapic or "")),
         ("i8042", features.ps2),
         ("dump-guest-core", bool(dom.memory_dump_core)),
         ("mem-merge", False if memory.nosharepages else None),
@@ -54,53 +40,17 @@ def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
         ("acpi", features.acpi),
     ]
     yield keyed("-machine", dom.os.machine, pairs)
-    yield plain("-accel", "kvm" if dom.type == "kvm" else "tcg")
+    ring = features.kvm.dirty_ring if features.kvm else None
+    size = ring.size if ring and ring.state else None
+    yield keyed("-accel", "kvm" if dom.type == "kvm" else "tcg", [("dirty-ring-size", size)])
+    if features.smm and features.smm.tseg_mib is not None:
+        yield keyed("-global", None, [("mch.extended-tseg-mbytes", features.smm.tseg_mib)])
 
 
 def ram_id(dom: Domain, caps: Caps) -> str | None:
     """The id of the memory object that is the machine's RAM."""
     found = caps.machine(dom.os.machine or "")
     return found.default_ram_id if found else None
-
-
-def cpu(dom: Domain) -> Iterator[Option]:
-    """``-cpu``, with the features that other parts of the definition switch."""
-    one = dom.cpu
-    assert one is not None
-    pairs: list[tuple[str, Any]] = []
-    match one.mode:
-        case "host-passthrough":
-            name = "host"
-            pairs.append(("migratable", one.migratable))
-        case "maximum":
-            name = "max"
-            pairs.append(("migratable", one.migratable if dom.type == "kvm" else None))
-        case "host-model":
-            at = Place(dom.source, one.line)
-            raise ConfigUnsupported(f"CPU mode 'host-model' is not supported ({at})")
-        case _:
-            assert one.model is not None
-            name = one.model.name or "qemu64"
-            pairs.append(("vendor", one.model.vendor_id))
-    pairs.extend(
-        (CPU_FEATURES.get(feature.name, feature.name), feature.policy not in ("disable", "forbid"))
-        for feature in one.feature
-        if feature.policy != "optional" or one.mode != "custom"
-    )
-    kvmclock = _timers(dom).get("kvmclock")
-    features = dom.features or Features()
-    pairs += [
-        ("kvmclock", kvmclock.present if kvmclock else None),
-        ("kvm-pv-eoi", features.apic.eoi if features.apic else None),
-        ("kvm-pv-unhalt", features.pvspinlock),
-        ("hv-crash", None),
-        ("pmu", features.pmu),
-    ]
-    flags = [("hv-crash", True) for panic in dom.devices.panic if panic.model == "hyperv"]
-    option = keyed("-cpu", name, pairs)
-    if flags:
-        option = Option(option.name, f"{option.value},hv-crash")
-    yield option
 
 
 def memory(dom: Domain, caps: Caps) -> Iterator[Option]:
@@ -134,15 +84,29 @@ def smp(dom: Domain, caps: Caps) -> Iterator[Option]:
     yield keyed("-smp", str(current), pairs)
 
 
-def _timers(dom: Domain) -> dict[str, Timer]:
-    return {one.name: one for one in dom.clock.timer} if dom.clock else {}
+def iothreads(dom: Domain) -> Iterator[Option]:
+    """Threads for disks, and the pool of the main one."""
+    for one in dom.iothreadids:
+        content = {
+            "id": f"iothread{one.id}",
+            "thread-pool-min": one.thread_pool_min,
+            "thread-pool-max": one.thread_pool_max,
+            "poll-max-ns": one.poll_max_ns,
+            "poll-grow": one.poll_grow,
+            "poll-shrink": one.poll_shrink,
+        }
+        yield object_("iothread", content)
+    main = dom.defaultiothread
+    if main is not None:
+        pool = {"thread-pool-min": main.thread_pool_min, "thread-pool-max": main.thread_pool_max}
+        yield object_("main-loop", {"id": "main-loop"} | pool)
 
 
 def clock(dom: Domain) -> Iterator[Option]:
     """``-rtc`` and the interval timer."""
     one = dom.clock
     assert one is not None
-    timers = _timers(dom)
+    timers = timers_of(dom)
     base: str = one.offset or "utc"
     if base == "absolute":
         base = datetime.fromtimestamp(one.start or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -189,6 +153,8 @@ def boot(dom: Domain) -> Iterator[Option]:
     ):
         if value:
             yield plain(name, value)
+    for table in one.acpi_table:
+        yield keyed("-acpitable", None, [("sig", table.type.upper()), ("file", table.path)])
 
 
 SANDBOX = (

@@ -14,7 +14,8 @@ class Runtime:
 
     *lib_dir* is the guest's private directory and QEMU's home. *char_fds* are listening sockets
     of unix character devices and files opened for output. *vhost_fds* switches vhost-net on for
-    its interface. *host_cdroms* are device nodes that the host knows to be CD-ROM drives.
+    its interface. *host_cdroms* are device nodes that the host knows to be CD-ROM drives. *user_runtime_dir* is
+    where the user's PipeWire listens.
     """
 
     lib_dir: str
@@ -29,6 +30,7 @@ class Runtime:
     host_cdroms: frozenset[str] = frozenset()
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     home: str | None = None
+    user_runtime_dir: str | None = None
     sandbox: bool = True
     incoming: str | None = None
     log_timestamp: bool = True

@@ -329,7 +329,10 @@ def test_impossible_devices_are_refused_with_their_line(devices: str, words: str
             xml(head="<vcpu>3</vcpu><cpu><topology sockets='1' cores='2' threads='1'/></cpu>"),
             "it makes 2 CPUs, <vcpu> has 3",
         ),
-        (xml(head="<seclabel type='dynamic' model='selinux'/>"), "<seclabel> in <domain>"),
+        (
+            xml(head="<seclabel type='dynamic' model='selinux'/>"),
+            "<seclabel> is 'dynamic', accepted is 'none'",
+        ),
         ("<network/>", "the root element is <network>, accepted is <domain>"),
         (xml(head="<features><pvspinlock/></features>"), "needs a domain of type 'kvm'"),
         (

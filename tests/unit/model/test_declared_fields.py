@@ -26,7 +26,7 @@ from virtup.model.field import (
 SAMPLES = (
     "1", "2", "0x7", "yes", "on", "vda", "52:54:00:12:34:56", "a", "pc", "192.168.1.1", "en-gb",
     "4dea22b3-1d52-d8f3-2516-782e98ab3fa0", "0-3", "qemu", "0123456789abcdef", "GenuineIntel",
-    "vnet0", "1.2", "/dev/urandom", "5900", "2048", "512", "0x5000c50015ea71ad",
+    "vnet0", "1.2", "40", "/machine", "/dev/urandom", "5900", "2048", "512", "0x5000c50015ea71ad",
 )  # fmt: skip
 
 

@@ -250,8 +250,6 @@ def test_incoming_migration_and_no_sandbox() -> None:
 def test_what_virtup_cannot_give_to_qemu_is_refused() -> None:
     with pytest.raises(ConfigUnsupported, match="CPU mode 'host-model' is not supported"):
         line(xml(head="<cpu mode='host-model'/>"))
-    with pytest.raises(ConfigUnsupported, match="'spicevmc' are not supported"):
-        line(xml("<channel type='spicevmc'><target type='virtio'/></channel>"))
 
 
 def test_examples_hold_no_secret_and_need_no_host() -> None:

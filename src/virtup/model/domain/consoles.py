@@ -11,6 +11,8 @@ from virtup.model.domain.draft import Draft
 
 def default_characters(draft: Draft) -> None:
     """Ports and targets of serial ports, and the console that is another name of the first."""
+    for kind in ("serial", "parallel", "console", "channel", "smartcard"):
+        draft.edit(kind, _plain_protocol)
     _number(draft.lists["serial"])
     draft.edit("serial", _serial_target)
     draft.edit("console", lambda one: replace(one, target_type=one.target_type or "serial"))
@@ -20,6 +22,11 @@ def default_characters(draft: Draft) -> None:
     for position, one in enumerate(consoles):
         consoles[position] = replace(one, port=position if one.port is None else one.port)
     mirror_console(draft)
+
+
+def _plain_protocol(one: Any) -> Any:
+    """Only TCP has protocols to choose from; the plain one is all that others have."""
+    return one if one.type == "tcp" or one.protocol is None else replace(one, protocol=None)
 
 
 def mirror_console(draft: Draft) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from virtup.model.domain.address import DriveAddress
+from virtup.model.domain.address import CcidAddress, DriveAddress
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.draft import Draft
 
@@ -98,3 +98,15 @@ def add_bus_controllers(draft: Draft) -> None:
             if one.target_type == "virtio":
                 index = getattr(one.address, "controller", None) or 0
                 draft.add_controller("virtio-serial", index)
+    _add_smartcard_readers(draft)
+
+
+def _add_smartcard_readers(draft: Draft) -> None:
+    cards = draft.lists["smartcard"]
+    taken = {one.address.slot for one in cards if isinstance(one.address, CcidAddress)}
+    for slot in draft.slots("smartcard"):
+        if draft.get(slot).address is None:
+            free = next(number for number in range(len(cards) + 1) if number not in taken)
+            taken.add(free)
+            draft.set_address(slot, CcidAddress(controller=0, slot=free))
+        draft.add_controller("ccid", draft.get(slot).address.controller or 0)

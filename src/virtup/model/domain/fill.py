@@ -18,7 +18,7 @@ from virtup.model.domain.devices.graphics import Graphics, Listen
 from virtup.model.domain.draft import Draft
 from virtup.model.domain.guest import Domain
 from virtup.model.domain.inactive import as_definition
-from virtup.model.domain.machine import Clock, Cpu, CpuModel, Vcpu
+from virtup.model.domain.machine import Clock, Cpu, CpuModel, Features, IoThread, Vcpu
 from virtup.model.domain.pci import assign_pci
 from virtup.model.domain.serialbus import assign_ports
 from virtup.model.domain.usb import assign_usb
@@ -33,16 +33,19 @@ def complete(
     mac: Callable[[], str],
     host_arch: str = "x86_64",
     emulator: str,
+    genid: str | None = None,
     usb_ports: bool = True,
 ) -> Domain:
     """*dom* as libvirt would keep it.
 
-    *uuid* is given to a definition without one, *mac* makes addresses for network cards
+    *uuid* is given to a definition without one, *genid* to one that asks for a generation id, *mac* makes addresses for network cards
     without one, *emulator* stands in where none is named. Without *usb_ports*, USB devices that
     name no port get theirs at the start only. Raises XmlRefused and
     ConfigUnsupported, naming file and line.
     """
-    dom = _defaults(as_definition(dom), caps, uuid=uuid, host_arch=host_arch, emulator=emulator)
+    dom = _defaults(
+        as_definition(dom), caps, uuid=uuid, genid=genid, host_arch=host_arch, emulator=emulator
+    )
     draft = Draft(dom, caps)
     implicit.order_lists(draft)
     implicit.add_machine_devices(draft)
@@ -68,6 +71,16 @@ def _device_defaults(draft: Draft, mac: Callable[[], str]) -> None:
         "interface", lambda one: replace(one, mac=one.mac or mac(), model=one.model or "rtl8139")
     )
     draft.edit("watchdog", lambda one: replace(one, action=one.action or "reset"))
+    draft.edit(
+        "sound",
+        lambda one: replace(one, streams=one.streams or 2) if one.model == "virtio" else one,
+    )
+    draft.edit(
+        "filesystem",
+        lambda one: replace(
+            one, type=one.type or "mount", accessmode=one.accessmode or "passthrough"
+        ),
+    )
     draft.edit("panic", lambda one: replace(one, model=one.model or "isa"))
     draft.edit("graphics", _with_listen)
     videos = draft.lists["video"]
@@ -100,7 +113,7 @@ def _with_listen(one: Graphics) -> Graphics:
 
 
 def _defaults(
-    dom: Domain, caps: Caps, *, uuid: str | None, host_arch: str, emulator: str
+    dom: Domain, caps: Caps, *, uuid: str | None, genid: str | None, host_arch: str, emulator: str
 ) -> Domain:
     arch = dom.os.arch or host_arch
     if arch not in ("x86_64", "i686"):
@@ -118,6 +131,11 @@ def _defaults(
         dom,
         id=None,
         uuid=dom.uuid or uuid,
+        genid=(genid or dom.uuid or uuid) if dom.genid == "" else dom.genid,
+        iothreads=max(dom.iothreads or 0, len(dom.iothreadids)) or dom.iothreads,
+        iothreadids=_iothreads(dom),
+        features=_features(dom.features),
+        seclabel=replace(dom.seclabel, model="none") if dom.seclabel else None,
         current_memory_kib=min(dom.current_memory_kib or dom.memory_kib, dom.memory_kib),
         vcpu=replace(
             vcpu,
@@ -133,6 +151,29 @@ def _defaults(
         on_crash=dom.on_crash or "destroy",
         devices=replace(dom.devices, emulator=dom.devices.emulator or emulator),
     )
+
+
+def _iothreads(dom: Domain) -> tuple[IoThread, ...]:
+    """The threads that are given, and more up to their number."""
+    given = list(dom.iothreadids)
+    taken = {one.id for one in given}
+    number = 1
+    while len(given) < (dom.iothreads or 0):
+        if number not in taken:
+            given.append(IoThread(id=number))
+        number += 1
+    return tuple(given)
+
+
+def _features(features: Features | None) -> Features | None:
+    if features is None:
+        return None
+    hyperv, smm = features.hyperv, features.smm
+    if hyperv is not None:
+        hyperv = replace(hyperv, mode=hyperv.mode or "custom")
+    if smm is not None:
+        smm = replace(smm, state=True if smm.state is None else smm.state)
+    return replace(features, hyperv=hyperv, smm=smm)
 
 
 def canonical_machine(dom: Domain, caps: Caps, emulator: str) -> MachineType:

@@ -10,20 +10,36 @@ from virtup.model import scalar
 from virtup.model.domain.devices.character import Channel, Console, Parallel, Serial
 from virtup.model.domain.devices.controller import Controller
 from virtup.model.domain.devices.disk import Disk
+from virtup.model.domain.devices.filesystem import Filesystem
 from virtup.model.domain.devices.graphics import Graphics
 from virtup.model.domain.devices.input import Input
 from virtup.model.domain.devices.interface import Interface
+from virtup.model.domain.devices.iommu import Iommu
 from virtup.model.domain.devices.memballoon import Memballoon
 from virtup.model.domain.devices.rng import Rng
 from virtup.model.domain.devices.simple import Hub, Panic
-from virtup.model.domain.devices.sound import Audio
+from virtup.model.domain.devices.smartcard import Smartcard
+from virtup.model.domain.devices.sound import Audio, Sound
 from virtup.model.domain.devices.video import Video
 from virtup.model.domain.devices.watchdog import Watchdog
-from virtup.model.domain.machine import Clock, Cpu, Features, MemoryBacking, Os, Pm, Vcpu
+from virtup.model.domain.machine import (
+    Clock,
+    Cpu,
+    Features,
+    IoThread,
+    MainLoop,
+    MemoryBacking,
+    Os,
+    Pm,
+    Vcpu,
+)
 from virtup.model.field import Element, at
 
 NAME_BYTES_MAX = 200
 """Longer names make paths of logs and sockets that the kernel does not take."""
+
+GENID = scalar.Scalar(lambda text: scalar.UUID_TEXT.read(text) if text else "", str)
+"""A UUID, or nothing for one that is made when the definition is completed."""
 
 Lifecycle = Literal["destroy", "restart", "rename-restart", "preserve"]
 CrashAction = Literal[
@@ -38,13 +54,16 @@ class Devices(Element):
     emulator: str | None = at("emulator")
     disk: tuple[Disk, ...] = at("disk")
     controller: tuple[Controller, ...] = at("controller")
+    filesystem: tuple[Filesystem, ...] = at("filesystem")
     interface: tuple[Interface, ...] = at("interface")
+    smartcard: tuple[Smartcard, ...] = at("smartcard")
     serial: tuple[Serial, ...] = at("serial")
     parallel: tuple[Parallel, ...] = at("parallel")
     console: tuple[Console, ...] = at("console")
     channel: tuple[Channel, ...] = at("channel")
     input: tuple[Input, ...] = at("input")
     graphics: tuple[Graphics, ...] = at("graphics")
+    sound: tuple[Sound, ...] = at("sound")
     audio: tuple[Audio, ...] = at("audio")
     video: tuple[Video, ...] = at("video")
     hub: tuple[Hub, ...] = at("hub")
@@ -52,6 +71,15 @@ class Devices(Element):
     memballoon: Memballoon | None = at("memballoon")
     rng: tuple[Rng, ...] = at("rng")
     panic: tuple[Panic, ...] = at("panic")
+    iommu: tuple[Iommu, ...] = at("iommu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityDriver(Element):
+    """Which security driver confines the guest; virtup has none to choose from."""
+
+    type: Literal["none"] = at("@type", required=True)
+    model: Literal["none"] | None = at("@model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +108,7 @@ class Domain(Element):
     id: int | None = at("@id", scalar.INT, live=True)
     name: str = at("name", required=True)
     uuid: str | None = at("uuid", scalar.UUID_TEXT)
-    genid: str | None = at("genid", scalar.UUID_TEXT)
+    genid: str | None = at("genid", GENID)
     title: str | None = at("title", scalar.pattern(r"[^\n]*", "one line"))
     description: str | None = at("description")
     metadata: str | None = at("metadata", raw=True)
@@ -90,6 +118,9 @@ class Domain(Element):
     memory_backing: MemoryBacking | None = at("memoryBacking")
     vcpu: Vcpu | None = at("vcpu")
     partition: str | None = at("resource/partition", scalar.pattern("/machine", "'/machine'"))
+    iothreads: int | None = at("iothreads", scalar.number(0, 4096))
+    iothreadids: tuple[IoThread, ...] = at("iothreadids/iothread")
+    defaultiothread: MainLoop | None = at("defaultiothread")
     os: Os = at("os", required=True)
     features: Features | None = at("features")
     cpu: Cpu | None = at("cpu")
@@ -99,6 +130,7 @@ class Domain(Element):
     on_crash: CrashAction | None = at("on_crash")
     pm: Pm | None = at("pm")
     devices: Devices = at("devices", required=True)
+    seclabel: SecurityDriver | None = at("seclabel")
     commandline: CommandLine | None = at("qemu:commandline")
     source: str = ""
 

@@ -11,7 +11,17 @@ PORTS = {"piix3-uhci": 2, "piix4-uhci": 2, "ehci": 6, "ich9-ehci1": 6, "vt82c686
 """Ports of each controller model that names no number."""
 
 HUB_PORTS = 8
-KINDS = ("hub", "input", "redirdev", "smartcard", "serial", "sound", "disk", "hostdev")
+KINDS = (
+    "hub",
+    "controller",
+    "input",
+    "redirdev",
+    "smartcard",
+    "serial",
+    "sound",
+    "disk",
+    "hostdev",
+)
 
 
 def assign_usb(draft: Draft, *, make: bool) -> None:
@@ -44,6 +54,8 @@ def is_usb(draft: Draft, slot: Slot) -> bool:
             return bool(device.bus == "usb")
         case "hub" | "redirdev":
             return True
+        case "controller":
+            return bool(device.type == "ccid")
         case "disk":
             return bool(device.target.bus == "usb")
         case "serial":

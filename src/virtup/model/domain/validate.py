@@ -25,6 +25,8 @@ def validate(dom: Domain, caps: Caps) -> None:
     _videos(dom)
     _aliases(dom)
     _kvm(dom)
+    _q35_only(dom)
+    _iothreads(dom)
 
 
 def _refused(dom: Domain, element: Element, sentence: str) -> XmlRefused:
@@ -195,3 +197,26 @@ def _kvm(dom: Domain) -> None:
     features = dom.features
     if features is not None and features.pvspinlock:
         raise _unsupported(dom, features, "<pvspinlock state='on'/> needs a domain of type 'kvm'")
+
+
+def _q35_only(dom: Domain) -> None:
+    if len(dom.devices.iommu) > 1:
+        raise _refused(dom, dom.devices.iommu[1], "a guest has one IOMMU")
+    if (dom.os.machine or "").startswith(("q35", "pc-q35-")):
+        return
+    for one in dom.devices.iommu:
+        raise _unsupported(dom, one, "IOMMU device: 'intel' is only supported with Q35 machines")
+    smm = dom.features.smm if dom.features else None
+    if smm is not None and smm.tseg_mib is not None:
+        raise _unsupported(dom, smm, "SMM TSEG is only supported with q35 machine type")
+
+
+def _iothreads(dom: Domain) -> None:
+    ids = [one.id for one in dom.iothreadids]
+    if len(ids) != len(set(ids)):
+        raise _refused(dom, dom.iothreadids[0], "two iothreads have the same id")
+    drivers: tuple[Any, ...] = (*dom.devices.disk, *dom.devices.controller)
+    for one in drivers:
+        wanted = one.driver.iothread if one.driver else None
+        if wanted is not None and wanted not in ids:
+            raise _unsupported(dom, one, f"iothread '{wanted}' is not defined in <iothreads>")

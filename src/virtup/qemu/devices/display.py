@@ -1,4 +1,4 @@
-"""Options of displays, graphics cards and sound."""
+"""Options of displays and graphics cards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from virtup.model.domain.devices.graphics import Graphics
 from virtup.model.domain.devices.video import Video
 from virtup.model.domain.guest import Domain
 from virtup.qemu.devices.place import place, virtio
-from virtup.qemu.option import Option, as_json, device, keyed, plain
+from virtup.qemu.option import Option, device, keyed, plain
 from virtup.qemu.runtime import Runtime
 
 CARDS = {
@@ -19,12 +19,6 @@ CARDS = {
     "bochs": "bochs-display",
     "ramfb": "ramfb",
 }
-
-
-def audio(dom: Domain) -> Iterator[Option]:
-    """Audio backends."""
-    for one in dom.devices.audio:
-        yield as_json("-audiodev", {"id": f"audio{one.id}", "driver": one.type})
 
 
 def graphics(dom: Domain, run: Runtime) -> Iterator[Option]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from virtup.model.domain.address import IsaAddress
+from virtup.model.domain.devices.character import Character
 from virtup.model.domain.guest import Domain
+from virtup.qemu.devices.character import Chardevs
 from virtup.qemu.devices.place import place, virtio, virtio_name
-from virtup.qemu.option import Option, device, keyed, object_, plain
+from virtup.qemu.option import Option, device, keyed, object_, on_off, plain
 
 ISA_PANIC_PORT = 0x505
 ITCO_MACHINES = ("q35", "pc-q35-")
@@ -59,12 +61,41 @@ def memballoon(dom: Domain) -> Iterator[Option]:
     yield device(virtio_name("virtio-balloon", one.model), content | place(dom, one.address))
 
 
-def rngs(dom: Domain) -> Iterator[Option]:
+def iommus(dom: Domain) -> Iterator[Option]:
+    """The guest's IOMMU."""
+    for one in dom.devices.iommu:
+        content = {
+            "id": one.alias,
+            "intremap": _word(one.intremap),
+            "caching-mode": one.caching_mode,
+            "eim": _word(one.eim),
+            "device-iotlb": one.iotlb,
+            "aw-bits": one.aw_bits,
+        }
+        yield device("intel-iommu", content)
+
+
+def _word(value: bool | None) -> str | None:
+    """For properties that can also be "auto"."""
+    return None if value is None else on_off(value)
+
+
+def rngs(dom: Domain, ends: Chardevs) -> Iterator[Option]:
     """Random number generators and their sources."""
     for one in dom.devices.rng:
         name = f"obj{one.alias}"
         if one.backend.model == "builtin":
             yield object_("rng-builtin", {"id": name})
+        elif one.backend.type is not None:
+            end = Character(
+                type=one.backend.type,
+                source=one.backend.source,
+                protocol=one.backend.protocol,
+                alias=one.alias,
+                line=one.line,
+            )
+            yield from ends.options(end)
+            yield object_("rng-egd", {"id": name, "chardev": f"char{one.alias}"})
         else:
             yield object_("rng-random", {"id": name, "filename": one.backend.path or "/dev/random"})
         period = one.rate_period_ms or (1000 if one.rate_bytes else None)

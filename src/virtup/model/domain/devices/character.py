@@ -10,9 +10,7 @@ from virtup.model import scalar
 from virtup.model.domain.device import Device, Seclabel
 from virtup.model.field import Element, at
 
-Backend = Literal[
-    "null", "vc", "pty", "dev", "file", "pipe", "stdio", "udp", "tcp", "unix", "spicevmc"
-]
+Backend = Literal["null", "vc", "pty", "dev", "file", "pipe", "stdio", "udp", "tcp", "unix"]
 SERVICE = scalar.pattern(r"[A-Za-z0-9_\-]{1,64}", "a port number or the name of a service")
 
 
@@ -62,21 +60,25 @@ class Character(Device):
 
     def problems(self) -> Iterator[str]:
         """A backend without what it needs."""
-        yield from backend_problems(self)
+        yield from backend_problems(self.type, self.source, self.protocol)
 
 
-def backend_problems(dev: Character) -> Iterator[str]:
-    """What a character device's backend lacks."""
-    limit = 2 if dev.type == "udp" else 1
-    if len(dev.source) > limit:
-        yield f"a '{dev.type}' character device has {limit} <source>, not {len(dev.source)}"
-    first = dev.source[0] if dev.source else CharSource()
-    if dev.type in ("dev", "file", "pipe") and not first.path:
-        yield f"a '{dev.type}' character device has no path in <source>"
-    if dev.type in ("tcp", "udp") and not any(one.service for one in dev.source):
-        yield f"a '{dev.type}' character device has no service (port) in <source>"
-    if dev.protocol and dev.type != "tcp":
-        yield f"<protocol> is accepted for type 'tcp' only, not for '{dev.type}'"
+def backend_problems(
+    kind: str, source: tuple[CharSource, ...], protocol: str | None
+) -> Iterator[str]:
+    """What the backend *kind* of a character device lacks."""
+    limit = 2 if kind == "udp" else 1
+    if len(source) > limit:
+        yield f"a '{kind}' character device has {limit} <source>, not {len(source)}"
+    first = source[0] if source else CharSource()
+    if kind in ("dev", "file", "pipe") and not first.path:
+        yield f"a '{kind}' character device has no path in <source>"
+    if kind == "unix" and first.mode == "connect" and not first.path:
+        yield "a 'unix' character device that connects has no path in <source>"
+    if kind in ("tcp", "udp") and not any(one.service for one in source):
+        yield f"a '{kind}' character device has no service (port) in <source>"
+    if protocol == "telnet" and kind != "tcp":
+        yield f"protocol telnet is accepted for type 'tcp' only, not for '{kind}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Serial(Character):
 
     def problems(self) -> Iterator[str]:
         """Also: a backend that no serial port can have, and models of other targets."""
-        yield from backend_problems(self)
+        yield from backend_problems(self.type, self.source, self.protocol)
         pairs = {"isa-debug": "isa-debugcon"}
         if (
             self.target_type
@@ -133,7 +135,7 @@ class Channel(Character):
 
     def problems(self) -> Iterator[str]:
         """Also: the parts of a target that belong to the other type."""
-        yield from backend_problems(self)
+        yield from backend_problems(self.type, self.source, self.protocol)
         if self.target_type == "guestfwd" and not (self.host and self.port):
             yield "a guestfwd channel has an address and a port in <target>"
         if self.target_type == "virtio" and (self.host or self.port):

@@ -11,19 +11,7 @@ from virtup.model.domain.device import ACPI, BOOT, Device, Seclabel
 from virtup.model.field import Element, at
 
 Format = Literal[
-    "raw",
-    "bochs",
-    "cloop",
-    "dmg",
-    "iso",
-    "vpc",
-    "vdi",
-    "qcow",
-    "qcow2",
-    "qed",
-    "vmdk",
-    "luks",
-    "fat",
+    "raw", "bochs", "cloop", "dmg", "vpc", "vdi", "qcow", "qcow2", "qed", "vmdk", "vhdx"
 ]
 Cache = Literal["default", "none", "writethrough", "writeback", "directsync", "unsafe"]
 Bus = Literal["ide", "fdc", "scsi", "virtio", "usb", "sata"]
@@ -122,7 +110,7 @@ class Disk(Device):
     readonly: bool = at("readonly", scalar.FLAG)
     shareable: bool = at("shareable", scalar.FLAG)
     serial: str | None = at("serial", SERIAL)
-    wwn: str | None = at("wwn", scalar.pattern("[0-9a-f]{16}", "16 hexadecimal digits"))
+    wwn: str | None = at("wwn", scalar.pattern("(?:0x)?[0-9a-fA-F]{16}", "16 hexadecimal digits"))
     vendor: str | None = at("vendor", scalar.pattern(r"[ -~]{1,8}", "up to 8 printable characters"))
     product: str | None = at(
         "product", scalar.pattern(r"[ -~]{1,16}", "up to 16 printable characters")

@@ -29,7 +29,7 @@ class Graphics(Element):
     type: Literal["vnc"] = at("@type", required=True)
     port: int | None = at("@port", scalar.PORT)
     autoport: bool | None = at("@autoport")
-    websocket: int | None = at("@websocket", scalar.PORT)
+    websocket: int | None = at("@websocket", scalar.number(1, 65535))
     socket: str | None = at("@socket")
     listen: str | None = at("@listen", HOST)
     keymap: str | None = at("@keymap", KEYMAP)

@@ -64,7 +64,6 @@ class Interface(Device):
     """One network card: user networking, a tap of its own, or a tap in a bridge."""
 
     type: Literal["user", "ethernet", "bridge"] = at("@type", required=True)
-    managed: bool | None = at("@managed")
     mac: str | None = at("mac/@address", scalar.MAC)
     source_bridge: str | None = at("source/@bridge", IFNAME)
     ip: tuple[Ip, ...] = at("ip")
@@ -75,7 +74,6 @@ class Interface(Device):
         "model/@type", scalar.pattern(r"[A-Za-z0-9_\-]{1,40}", "the name of a network card")
     )
     driver: InterfaceDriver | None = at("driver")
-    isolated: bool | None = at("port/@isolated")
     mtu: int | None = at("mtu/@size", scalar.number(1, 65535))
     link_state: Literal["up", "down"] | None = at("link/@state")
     boot_order: int | None = at("boot/@order", scalar.POSITIVE, last=BOOT)
@@ -90,5 +88,8 @@ class Interface(Device):
             yield f"<source bridge=...> is accepted in type 'bridge' only, not in '{self.type}'"
         if self.type == "user" and (self.script or self.downscript or self.target):
             yield "user networking has no tap: <script>, <downscript> and <target> are not accepted"
+        for name in ("script", "downscript"):
+            if getattr(self, name):
+                yield f"<{name}> is not run, accepted is an empty path"
         if self.type != "user" and self.ip:
             yield f"<ip> is accepted with user networking only, not in type '{self.type}'"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from virtup.model import scalar
 from virtup.model.domain.device import ACPI, Device
+from virtup.model.domain.devices.character import Backend, CharSource, backend_problems
 from virtup.model.domain.devices.input import VirtioDriver
 from virtup.model.field import Element, at
 
@@ -16,13 +17,20 @@ from virtup.model.field import Element, at
 class RngBackend(Element):
     """The host's end: a device node, or QEMU's own generator."""
 
-    model: Literal["random", "builtin"] = at("@model", required=True)
+    model: Literal["random", "builtin", "egd"] = at("@model", required=True)
+    type: Backend | None = at("@type")
+    source: tuple[CharSource, ...] = at("source")
+    protocol: Literal["raw", "telnet"] | None = at("protocol/@type")
     path: str | None = at(".")
 
     def problems(self) -> Iterator[str]:
         """A path where there is none to be."""
         if self.model == "builtin" and self.path:
             yield "<backend model='builtin'> has no path"
+        if (self.model == "egd") != (self.type is not None):
+            yield "a 'type' belongs to <backend model='egd'>, and only there"
+        if self.type is not None:
+            yield from backend_problems(self.type, self.source, self.protocol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
