@@ -32,6 +32,11 @@ def complain(text: str) -> None:
     click.echo(f"error: {text}", err=True)
 
 
+def warn(text: str) -> None:
+    """Print on stderr what a person has to know although all went well."""
+    click.echo(f"warning: {text}", err=True)
+
+
 def _document(text: str | None, cause: VirtError | None) -> None:
     import json
 

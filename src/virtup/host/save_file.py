@@ -12,7 +12,8 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from virtup.host import disk as durable
 from virtup.host.disk import Disk
@@ -300,43 +301,71 @@ def mark_consumed(image: Image, now_ns: int) -> None:
 
 
 def replace_xml(image: Image, head: Head, temporary: str, disk: Disk) -> None:
-    """Write *image* anew with another *head* of the same length, durably, in place of itself."""
+    """Write *image* anew with another *head* of the same length, durably, in place of itself.
+
+    Raises OSError, and ImageDamaged for an image that is restored meanwhile; it is as it was then.
+    """
+    facts = image.trailer.facts if image.trailer is not None else None
+    _rewrite(image, head, facts, temporary, disk)
+
+
+def accept_disks(
+    image: Image, disks: dict[str, dict[str, Any]], temporary: str, disk: Disk
+) -> None:
+    """Write *image* anew with other fingerprints of its disks, durably, in place of itself.
+
+    *image* has a trailer. Raises as `replace_xml` does.
+    """
+    assert image.trailer is not None
+    facts = replace(image.trailer.facts, disks=disks)
+    _rewrite(image, image.head, facts, temporary, disk)
+
+
+def _rewrite(image: Image, head: Head, facts: Facts | None, temporary: str, disk: Disk) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     source = os.open(image.path, os.O_RDONLY | os.O_CLOEXEC)
-    target = os.open(temporary, flags, 0o600)
+    target = -1
     try:
+        target = os.open(temporary, flags, 0o600)
         seen = os.fstat(source)
         os.fchmod(target, stat.S_IMODE(seen.st_mode))
         os.fchown(target, seen.st_uid, seen.st_gid)
         _copy(source, target, image.size)
         _write_all(target, head.pack(), 0)
-        if image.trailer is not None:
-            _renew_trailer(target, image)
+        if image.trailer is not None and facts is not None:
+            _renew_trailer(target, image, image.trailer, facts)
         os.fsync(target)
+        _require_unused(source, image)
         durable.rename_durably(disk, temporary, image.path)
     except BaseException:
-        os.unlink(temporary)
+        if target >= 0:
+            os.unlink(temporary)
         raise
     finally:
         os.close(source)
-        os.close(target)
+        if target >= 0:
+            os.close(target)
 
 
-def _renew_trailer(fd: int, image: Image) -> None:
-    assert image.trailer is not None
+def _renew_trailer(fd: int, image: Image, old: Trailer, facts: Facts) -> None:
     raw = _read_exactly(fd, image.head.header.stream_offset, 0)
-    old = image.trailer
-    new = Trailer(
-        stream_offset=old.stream_offset,
-        stream_bytes=old.stream_bytes,
-        head_digest=save_image.head_digest(raw),
-        digests=old.digests,
-        facts=old.facts,
-        block_bytes=old.block_bytes,
-    )
+    new = replace(old, head_digest=save_image.head_digest(raw), facts=facts)
     mark = _read_exactly(fd, CONSUMED_BYTES, image.size - CONSUMED_BYTES)
     packed = new.pack()[:-CONSUMED_BYTES] + mark
-    _write_all(fd, packed, old.stream_offset + old.stream_bytes)
+    at = old.stream_offset + old.stream_bytes
+    os.ftruncate(fd, at + len(packed))
+    _write_all(fd, packed, at)
+
+
+def _require_unused(fd: int, image: Image) -> None:
+    """Refuse to give a copy the name of an image that was restored while it was copied."""
+    if image.trailer is None:
+        return
+    sector = _read_exactly(fd, CONSUMED_BYTES, image.size - CONSUMED_BYTES)
+    if save_image.check_mark(sector, image.path) != image.consumed_ns:
+        raise ImageDamaged(
+            Damage.CONSUMED, f"the saved state '{image.path}' was restored while it was changed"
+        )
 
 
 def _copy(source: int, target: int, size: int) -> None:
@@ -376,6 +405,7 @@ __all__ = [
     "Follower",
     "Image",
     "Writer",
+    "accept_disks",
     "check_blocks",
     "inspect",
     "mark_consumed",

@@ -28,6 +28,11 @@ def dumpxml(run: Run, *, domain: str, xpath: str | None, wrap: bool, **given: bo
     handle = run.guest(domain)
     flags = sum(bit for name, bit in FLAGS.items() if given[name])
     xml = run.conn.call("DOMAIN_GET_XML_DESC", dom=handle, flags=flags)["xml"]
+    show(run, xml, xpath, wrap=wrap)
+
+
+def show(run: Run, xml: str, xpath: str | None, *, wrap: bool) -> None:
+    """Print a document, or what *xpath* finds in it."""
     if xpath is not None:
         xml = "".join(f"{part}\n" for part in _select(xml, xpath, wrap=wrap))
     run.document({"xml": xml}) if run.json else run.out(xml)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from virtup.cli.grammar import Failure, Option, flag, guest, text
+from virtup.cli.report import warn
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
 from virtup.cli.verbs.documents import read
-from virtup.client.guests import format_uuid
+from virtup.client.exchange import ConnectionLost
+from virtup.client.guests import Handle, format_uuid
+from virtup.errors import VirtError
 
 PAUSED, AUTODESTROY, BYPASS_CACHE, FORCE_BOOT, VALIDATE, RESET_NVRAM = 1, 2, 4, 8, 16, 32
 """``virDomainCreateFlags``."""
@@ -66,17 +69,33 @@ def start(run: Run, *, domain: str, console: bool, pass_fds: str | None, **given
             run.conn.call("DOMAIN_CREATE_WITH_FLAGS", dom=handle, flags=flags)
         else:
             run.conn.call("DOMAIN_CREATE", dom=handle)
-    return _started(run, handle, "started", console=console)
+    return _started(run, handle, "started", console=console, notes=_notes(run, handle))
 
 
-def _started(run: Run, handle: dict[str, Any], act: str, *, console: bool) -> int:
+def _started(
+    run: Run, handle: Handle, act: str, *, console: bool, notes: Sequence[str] = ()
+) -> int:
     name = handle["name"]
-    run.say(f"Domain '{name}' {act}", domain=name, uuid=format_uuid(handle["uuid"]))
+    facts = {"notes": list(notes)} if notes else {}
+    run.say(f"Domain '{name}' {act}", domain=name, uuid=format_uuid(handle["uuid"]), **facts)
+    for note in notes:
+        warn(note)
     if not console:
         return 0
     from virtup.cli.terminal import attach
 
     return attach(run, handle)
+
+
+def _notes(run: Run, handle: Handle) -> list[str]:
+    """What a person should know of the start that went well, e.g. that saved state was lost."""
+    try:
+        last = run.conn.call_virtup("WHY", {"domain": format_uuid(handle["uuid"])})["attempt"]
+    except ConnectionLost:
+        raise
+    except VirtError:
+        return []  # not virtupd, which keeps no record
+    return [str(note) for note in last.get("notes", ())] if last is not None else []
 
 
 def _flags(given: dict[str, bool]) -> int:

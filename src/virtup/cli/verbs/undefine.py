@@ -27,6 +27,7 @@ FLAGS = {
 """``virDomainUndefineFlagsValues``."""
 
 _WITH_SNAPSHOTS = 2
+_IS_SAVED = "Refusing to undefine while domain managed save image exists"
 
 
 class _Volume(NamedTuple):
@@ -58,8 +59,12 @@ def undefine(run: Run, *, domain: str, storage: str | None, **given: bool) -> in
     handle = run.guest(domain)
     volumes = _volumes(run, handle, storage) if storage or given["remove_all_storage"] else []
     flags = sum(bit for name, bit in FLAGS.items() if given[name])
-    with run.trying(f"Failed to undefine domain '{handle['name']}'"):
+    try:
         run.conn.call("DOMAIN_UNDEFINE_FLAGS", dom=handle, flags=flags)
+    except VirtError as exc:
+        if exc.message.endswith(_IS_SAVED):
+            raise Failure(_IS_SAVED) from exc  # virsh has this one line
+        raise Failure(f"Failed to undefine domain '{handle['name']}'", exc) from exc
     run.say(f"Domain '{handle['name']}' has been undefined", domain=handle["name"])
     return _remove(run, volumes, given)
 
