@@ -62,6 +62,7 @@ class FakeGuest:
         self.id = -1
         self.persistent = True
         self.autostart = False
+        self.autostart_once = False
         self.updated = False
         self.managed: str | None = None
         self.job: dict[str, int] | None = None
@@ -199,6 +200,9 @@ class FakeGuest:
 
     async def set_autostart(self, autostart: bool) -> None:
         self.autostart = autostart
+
+    async def set_autostart_once(self, once: bool) -> None:
+        self.autostart_once = once
 
     async def open_console(self, device: str | None, flags: int) -> FakeConsole:
         self.running()
@@ -349,6 +353,10 @@ class FakeHypervisor:
 
     def why(self, guest: str) -> dict[str, Any]:
         return {"guest": self.domains.by_name(guest).name, "findings": []}
+
+    def boot_summary(self) -> dict[str, Any]:
+        guests = [{"name": "mail", "outcome": "started"}]
+        return {"guests": guests, "save_dir": "/saves"}
 
     def recorded_attempts(self, guest: str) -> list[dict[str, Any]]:
         return [{"guest": guest, "verdict": "failed"}]

@@ -187,13 +187,24 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
         log.info("serving %s as process %d", layout.socket, os.getpid())
         ready.say("ready")
         systemd.notify(os.environ, "READY=1")
+        alive = asyncio.ensure_future(_live(systemd.watchdog_s(os.environ)))
         gc.collect()
         gc.freeze()  # what is there now stays: a later collection need not walk it in mid-call
         await server.serve()
+        alive.cancel()
         systemd.notify(os.environ, "STOPPING=1")
     finally:
         await hypervisor.close()
     log.info("ended; running guests run on")
+
+
+async def _live(interval_s: float | None) -> None:
+    """Tell the service manager, as often as it wants, that this event loop turns."""
+    from virtup.daemon import systemd
+
+    while interval_s is not None:
+        systemd.notify(os.environ, "WATCHDOG=1")
+        await asyncio.sleep(interval_s)
 
 
 def _is_readonly(end: socket.socket) -> bool:

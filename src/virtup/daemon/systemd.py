@@ -30,6 +30,18 @@ def inherited(env: MutableMapping[str, str]) -> list[socket.socket]:
     return found
 
 
+def watchdog_s(env: MutableMapping[str, str]) -> float | None:
+    """How often the service manager wants to hear ``WATCHDOG=1``; None when it does not.
+
+    Half of the time after which it would end the service (``sd_watchdog_enabled``). The variables
+    are removed from *env*, as they are this process's own.
+    """
+    pid, limit = env.pop("WATCHDOG_PID", str(os.getpid())), env.pop("WATCHDOG_USEC", "")
+    if pid != str(os.getpid()) or not limit.isdecimal() or int(limit) == 0:
+        return None
+    return int(limit) / 2e6
+
+
 def notify(env: MutableMapping[str, str], state: str) -> None:
     """Tell the service manager of *state*, e.g. ``READY=1`` (``sd_notify``)."""
     place = env.get("NOTIFY_SOCKET", "")

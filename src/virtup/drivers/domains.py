@@ -9,6 +9,7 @@ import uuid as uuids
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from virtup.drivers.autostart import Autostart
 from virtup.drivers.guest import (
     START_AUTODESTROY,
     START_PAUSED,
@@ -57,6 +58,7 @@ class Domains:
         settings: Settings,
         *,
         saving: Saving,
+        autostart: Autostart,
         clock: Clock,
         foreign: Callable[[str], int | None] = lambda _name: None,
     ) -> None:
@@ -66,6 +68,7 @@ class Domains:
         self._launcher = launcher
         self._events = events
         self.saving = saving
+        self.autostart = autostart
         self._clock = clock
         self._foreign = foreign
         self._by_name: dict[str, Guest] = {}
@@ -173,7 +176,7 @@ class Domains:
             await self.give_up_state(guest)
         await asyncio.to_thread(self.store.remove, guest.name)
         guest.persistent = False
-        guest.autostart = False
+        guest.autostart = guest.autostart_once = False
         if not guest.active:
             del self._by_name[guest.name]
         elif guest.machine is not None:
@@ -198,7 +201,7 @@ class Domains:
         if note:
             log.warning("guest '%s': %s", guest.name, note)
             self._events.emit(Event("control-error", guest.ref))
-        notes = (note,) if note else ()
+        guest.start_notes = notes = (note,) if note else ()
         if image is None:
             if guest.as_stored:
                 text = format_domain(guest.definition, secure=True, inactive=True)
@@ -345,6 +348,7 @@ class Domains:
             guest = Guest(self, stored.domain, persistent=True)
             guest.as_stored = True
             guest.autostart = stored.autostart
+            guest.autostart_once = stored.autostart_once
             self._by_name[guest.name] = guest
             pid = self._foreign(guest.name)
             if pid is not None:
@@ -358,18 +362,9 @@ class Domains:
         machines = [guest.machine for guest in self.all() if guest.machine is not None]
         await self.saving.give_up_parts(machines)
         self.saving.saves.open({machine.name for machine in machines})
-        if self._launcher.first_since_boot():
-            for guest in self.all():
-                if guest.autostart and not guest.active:
-                    task = asyncio.ensure_future(self._autostart(guest))
-                    self._ending.add(task)
-                    task.add_done_callback(self._ending.discard)
-
-    async def _autostart(self, guest: Guest) -> None:
-        try:
-            await guest.start(0, None)
-        except VirtError as error:
-            log.error("guest '%s' does not start with the host: %s", guest.name, error)
+        task = asyncio.ensure_future(self.autostart.run(list(self.all())))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _adopt(self, machine: Machine) -> Callable[[Machine, Shutoff], None]:
         guest = self._by_name.get(machine.name)

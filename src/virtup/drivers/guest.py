@@ -67,6 +67,8 @@ class Guest:
         self.starting: asyncio.Task[Machine] | None = None
         self.starting_id = -1
         self.autostart = False
+        self.autostart_once = False
+        self.start_notes: tuple[str, ...] = ()
         self._off = Shutoff.UNKNOWN
         self._lock = asyncio.Lock()
         self._job = ""
@@ -338,6 +340,15 @@ class Guest:
             if autostart != self.autostart:
                 await asyncio.to_thread(self._domains.store.set_autostart, self.name, autostart)
                 self.autostart = autostart
+
+    async def set_autostart_once(self, once: bool) -> None:
+        """Have the guest started at the next boot alone, or not."""
+        async with self.job("autostart"):
+            if not self.persistent:
+                raise OperationInvalid("cannot set autostart for transient domain")
+            if once != self.autostart_once:
+                self._domains.store.set_autostart_once(self.name, once)
+                self.autostart_once = once
 
     async def open_console(self, device: str | None, flags: int) -> Console:
         """Open the guest's console, the first one or the device with that alias."""

@@ -7,6 +7,7 @@ import os
 import uuid as uuids
 from typing import Any
 
+from virtup.drivers.autostart import Autostart
 from virtup.drivers.domains import Domains
 from virtup.drivers.node import Node
 from virtup.drivers.saves import Saves
@@ -19,6 +20,7 @@ from virtup.host.accounts import Account
 from virtup.host.clock import Clock
 from virtup.host.disk import FileDisk, sweep
 from virtup.host.layout import Layout
+from virtup.host.node import boot_id
 from virtup.machine import foreign
 from virtup.machine.attempts import FAILED, Attempts
 from virtup.machine.events import EventBus
@@ -61,6 +63,7 @@ class Hypervisor:
             saving=Saving(
                 Saves(layout, disk), self.launcher, disk, clock, format=settings.save_image_format
             ),
+            autostart=Autostart(layout.state_dir, disk, clock, boot_id()),
             clock=clock,
             foreign=lambda name: foreign.process_of(layout, disk, name),
         )
@@ -136,6 +139,13 @@ class Hypervisor:
             "attempt": last,
             "findings": last["findings"] if failed and last is not None else [],
         }
+
+    def boot_summary(self) -> dict[str, Any]:
+        """Return what started with the host in this boot, and where saved guests are kept.
+
+        ``guests`` has ``name uuid outcome why at`` of each, ``save_dir`` the directory.
+        """
+        return {"guests": self.domains.autostart.summary(), "save_dir": self.layout.save_dir}
 
     def _name_of(self, guest: str) -> str:
         if "/" in guest or "\0" in guest:

@@ -22,6 +22,7 @@ class Stored:
 
     domain: Domain
     autostart: bool
+    autostart_once: bool = False
 
 
 class Store:
@@ -54,7 +55,7 @@ class Store:
             elif f"{domain.name}.xml" != name:
                 self._leave_aside(path, f"'{path}' names '{domain.name}'")
             else:
-                yield Stored(domain, name in autostarted)
+                yield Stored(domain, name in autostarted, f"{name}.once" in autostarted)
 
     def _leave_aside(self, path: str, reason: str) -> None:
         log.error("guest definition left aside: %s", reason)
@@ -77,14 +78,24 @@ class Store:
         disk.write_durably(self._disk, path, text.encode(), mode=0o600)
 
     def remove(self, name: str) -> None:
-        """Remove the definition and its autostart link, durably; the link first."""
+        """Remove the definition and its autostart links, durably; the links first."""
         self.set_autostart(name, False)
+        self.set_autostart_once(name, False)
         disk.remove_durably(self._disk, self._path(name))
 
     def set_autostart(self, name: str, autostart: bool) -> None:
         """Make or remove the autostart link of a guest, durably."""
-        link = f"{self._layout.autostart}/{name}.xml"
-        if autostart:
+        self._link(name, f"{self._layout.autostart}/{name}.xml", autostart)
+
+    def set_autostart_once(self, name: str, once: bool) -> None:
+        """Make or remove the link of a guest that starts with the host the next time alone.
+
+        It has the name that libvirt 11.2 gives it.
+        """
+        self._link(name, f"{self._layout.autostart}/{name}.xml.once", once)
+
+    def _link(self, name: str, link: str, wanted: bool) -> None:
+        if wanted:
             disk.symlink_durably(self._disk, self._path(name), link)
         else:
             disk.remove_durably(self._disk, link)

@@ -428,17 +428,6 @@ class Launcher:
         task.add_done_callback(self._writes.discard)
         return task
 
-    def first_since_boot(self) -> bool:
-        """Tell, once a boot of the host, that this is the first daemon since it."""
-        marker = f"{self._layout.state_dir}/autostarted"
-        try:
-            if self._disk.read(marker).decode().strip() in ("", self._boot):
-                return False  # libvirtd's own is empty, in a directory that no boot outlives
-        except FileNotFoundError:
-            pass
-        durable.write_at_once(self._disk, marker, self._boot.encode(), mode=0o600)
-        return True
-
     async def close(self) -> None:
         """Let go of every guest, which runs on, and wait for the records under way."""
         for machine in list(self._machines.values()):

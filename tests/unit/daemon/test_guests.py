@@ -85,6 +85,9 @@ async def test_guests_are_made_defined_and_forgotten(lab):
     dom = (await call("DOMAIN_DEFINE_XML_FLAGS", xml=XML, flags=1))["dom"]
     await call("DOMAIN_SET_AUTOSTART", dom=dom, autostart=1)
     assert await call("DOMAIN_GET_AUTOSTART", dom=dom) == {"autostart": 1}
+    assert await call("DOMAIN_GET_AUTOSTART_ONCE", dom=dom) == {"autostart": 0}
+    await call("DOMAIN_SET_AUTOSTART_ONCE", dom=dom, autostart=1)
+    assert await call("DOMAIN_GET_AUTOSTART_ONCE", dom=dom) == {"autostart": 1}
     await call("DOMAIN_UNDEFINE", dom=dom)
     dom = (await call("DOMAIN_DEFINE_XML", xml=XML))["dom"]
     await call("DOMAIN_UNDEFINE_FLAGS", dom=dom, flags=1)

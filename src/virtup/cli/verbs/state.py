@@ -12,14 +12,18 @@ from virtup.cli.verb import verb
     "start a domain with the host",
     guest(),
     flag("disable", "no longer start it with the host"),
+    flag("once", "start it with the host the next time alone"),
 )
-def autostart(run: Run, *, domain: str, disable: bool) -> None:
+def autostart(run: Run, *, domain: str, disable: bool, once: bool) -> None:
     """Mark a guest to be started with the host, or take the mark off."""
     handle = run.guest(domain)
     name, act = handle["name"], "unmark" if disable else "mark"
-    with run.trying(f"Failed to {act} domain '{name}' as autostarted"):
-        run.conn.call("DOMAIN_SET_AUTOSTART", dom=handle, autostart=int(not disable))
-    run.say(f"Domain '{name}' {act}ed as autostarted", domain=name, autostart=not disable)
+    call = "DOMAIN_SET_AUTOSTART_ONCE" if once else "DOMAIN_SET_AUTOSTART"
+    when = " on next boot" if once else ""
+    with run.trying(f"Failed to {act} domain '{name}' as autostarted{when}"):
+        run.conn.call(call, dom=handle, autostart=int(not disable))
+    key = "autostart_once" if once else "autostart"
+    run.say(f"Domain '{name}' {act}ed as autostarted{when}", domain=name, **{key: not disable})
 
 
 @verb("resume", "let a suspended domain run on", guest())

@@ -170,6 +170,13 @@ async def set_autostart(client: Client, args: Args) -> Reply:
     return None
 
 
+@handles("DOMAIN_SET_AUTOSTART_ONCE", writes="virDomainSetAutostartOnce")
+async def set_autostart_once(client: Client, args: Args) -> Reply:
+    """Have a guest started with the host the next time alone, or not."""
+    await guest_of(client, args).set_autostart_once(bool(args["autostart"]))
+    return None
+
+
 # -- read ------------------------------------------------------------------------------------------
 
 
@@ -218,6 +225,12 @@ async def get_os_type(client: Client, args: Args) -> Reply:
 async def get_autostart(client: Client, args: Args) -> Reply:
     """Tell whether a guest starts with the host."""
     return {"autostart": int(guest_of(client, args).autostart)}
+
+
+@handles("DOMAIN_GET_AUTOSTART_ONCE")
+async def get_autostart_once(client: Client, args: Args) -> Reply:
+    """Tell whether a guest starts with the host the next time."""
+    return {"autostart": int(guest_of(client, args).autostart_once)}
 
 
 @handles("DOMAIN_IS_ACTIVE")

@@ -46,6 +46,13 @@ async def verify_image(client: Client, args: Args) -> Reply:
     return _reply(await client.hypervisor.domains.verify_image(path))
 
 
+@handles("BOOT", program=VIRTUP)
+async def boot(client: Client, args: Args) -> Reply:
+    """Tell what started with the host: ``{"guests": [...], "save_dir"}``, as the driver has it."""
+    _request(args)
+    return _reply(client.hypervisor.boot_summary())
+
+
 def _domain(args: Args) -> str:
     name = _request(args).get("domain")
     if not isinstance(name, str) or not name:
