@@ -23,6 +23,7 @@ from virtup.model.domain.fill import complete
 from virtup.qemu.argv import build
 from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
+from virtup.qemu.settle import commands
 
 pytestmark = pytest.mark.skipif(not Path(lab.QEMU).exists(), reason=f"{lab.QEMU} is not installed")
 
@@ -31,13 +32,13 @@ DISKS = """
   <source file='{dir}/a,b.qcow2'/><target dev='{first}'/><boot order='1'/></disk>
 <disk type='file' device='disk'><driver name='qemu' type='raw' error_policy='stop' queues='2'/>
   <source file='{dir}/raw.img'/><target dev='vda' bus='virtio'/><serial>S-1</serial></disk>
-<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>
+<disk type='file' device='cdrom'><target dev='sdb' bus='sata' tray='open'/></disk>
 <disk type='file' device='disk'><source file='{dir}/two.img'/><target dev='sdc' bus='scsi'/></disk>
 <controller type='scsi' model='virtio-scsi'/>
 """
 OTHERS = """
 <interface type='user'><mac address='52:54:00:12:34:56'/><model type='virtio'/></interface>
-<interface type='user'><model type='e1000'/></interface>
+<interface type='user'><model type='e1000'/><link state='down'/></interface>
 <serial type='pty'/>
 <serial type='file'><source path='{dir}/serial.log'/></serial>
 <serial type='null'/>
@@ -48,13 +49,14 @@ OTHERS = """
 <graphics type='vnc' keymap='en-gb'><listen type='socket' socket='{dir}/vnc.sock'/></graphics>
 <video><model type='cirrus'/></video>
 <watchdog model='i6300esb' action='pause'/>
-<memballoon model='virtio' autodeflate='on'/>
+<memballoon model='virtio' autodeflate='on'><stats period='5'/></memballoon>
 <rng model='virtio'><rate bytes='1024' period='1000'/>
   <backend model='random'>/dev/urandom</backend></rng>
 <panic model='isa'/>
 """
 HEAD = """<domain type='qemu'><name>real,guest=1</name>
-<uuid>ebfaadbe-e908-ba92-fdb8-3fa2db557a42</uuid><memory unit='MiB'>64</memory><vcpu>2</vcpu>
+<uuid>ebfaadbe-e908-ba92-fdb8-3fa2db557a42</uuid><memory unit='MiB'>64</memory>
+<currentMemory unit='MiB'>32</currentMemory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='{machine}'>hvm</type><bootmenu enable='yes' timeout='100'/></os>
 <features><acpi/><apic/><vmcoreinfo/></features>
 <cpu><topology sockets='1' cores='2' threads='1'/></cpu>
@@ -101,6 +103,7 @@ class Qmp:
         while True:
             reply = json.loads(self._file.readline())
             if "event" not in reply:
+                assert "return" in reply, reply
                 return reply["return"]
 
 
@@ -161,6 +164,8 @@ def test_the_whole_guest_is_there(tmp_path: Path, machine: str, first: str) -> N
         present = {one["name"] for one in qmp("qom-list", path="/machine/peripheral")}
         labels = {one["label"] for one in qmp("query-chardev")}
         blocks = {one["qdev"] for one in qmp("query-block")}
+        for command in commands(dom):
+            assert qmp(command.name, **command.arguments) == {}
 
     assert {"net0", "net1", "serial0", "channel0", "balloon0", "rng0", "video0"} <= present
     assert {"charserial0", "charserial1", "charserial2", "charconsole1", "charchannel0"} <= labels

@@ -91,6 +91,8 @@ class _Pass:
         filler = "pcie-root-port" if self.draft.is_q35 else "pci-bridge"
         for index in range(max(controllers) + 1):
             one = controllers.get(index)
+            if index and one is not None and one.model in ROOTS:
+                raise self.draft.refused(one, f"'{one.model}' cannot have index {index}, only 0")
             model = one.model if one and one.model else filler
             self._at(one or self.draft.dom.os, partial(self.buses.add, model))
         self.given = len(self.buses.all)
