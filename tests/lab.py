@@ -165,7 +165,8 @@ class Daemon:
     def qemu(self, name: str) -> int:
         """The QEMU of the guest *name*; there must be one."""
         head = f"\0guest={name},".encode()
-        (pid,) = [pid for pid in self.qemus() if head in _of_process(pid, "cmdline")]
+        named = [pid for pid in self.qemus() if head in _of_process(pid, "cmdline")]
+        (pid,) = [pid for pid in named if _comm(pid).startswith("qemu-")]  # no wrapper
         return pid
 
     def close(self) -> None:

@@ -37,8 +37,10 @@ ODD = {
     "leaving": ("sys.exit(3)", "qemu-exit-silent"),
     "parental": ("os.fork()", "qemu-hangs"),
     "half": (
-        "end = listener.accept()[0]; end.send(greeting); end.recv(999);"
-        'end.send(b\'{"return": {}, "id": "__qmp#00000"}\\r\\n\')',
+        (
+            "end = listener.accept()[0]; end.send(greeting); end.recv(999);"
+            'end.send(b\'{"return": {}, "id": "__qmp#00000"}\\r\\n\')'
+        ),
         "qemu-monitor-no-answer",
     ),
     "babbling": (

@@ -51,7 +51,7 @@ def acquire(path: str) -> Lock:
         for _ in range(_EXEC_TRIES):
             if _try(fd):
                 return Lock(path, fd)
-            if _holder(fd) is not None:
+            if _holder(fd) is not None or not _number(fd):
                 break
             time.sleep(_EXEC_PAUSE_S)
         raise _locked(path, fd)
@@ -72,10 +72,15 @@ def _try(fd: int) -> bool:
 
 def _holder(fd: int) -> tuple[int, str] | None:
     """Return pid and name of the live process that wrote itself into the lock."""
-    text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
-    pid = int(text) if text.isdecimal() else 0
+    pid = int(_number(fd) or 0)
     stat = proc.stat(pid) if pid else None
     return None if stat is None or stat.state in "ZX" else (pid, stat.comm)
+
+
+def _number(fd: int) -> str:
+    """Return what the lock says if it is a number, or "0" while it says nothing."""
+    text = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "0"
+    return text if text.isdecimal() else ""
 
 
 def _locked(path: str, fd: int) -> Locked:

@@ -34,6 +34,9 @@ BURST_BYTES = 1 << 20
 RATE_BYTES_PER_S = 128 << 10
 """How fast QEMU's words are logged beyond that; the rest is counted and dropped."""
 
+TELL_S = 1.0
+"""How often the log of a QEMU that never pauses says how much was dropped."""
+
 PAUSE_S = 0.1
 """How long a QEMU that floods is not read, so that it cannot keep the daemon busy."""
 
@@ -73,7 +76,10 @@ class GuestLog:
         self._write_fd = -1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pause: asyncio.TimerHandle | None = None
-        self._allowance = float(BURST_BYTES)
+        # half a file at most: what is said of the rest must not be rotated away at once
+        self._burst = float(min(BURST_BYTES, max_bytes // 2))
+        self._allowance = self._burst
+        self._told_at = clock.monotonic()
         self._counted_at = clock.monotonic()
         self._dropped = 0
         self._dropped_end = bytearray()
@@ -177,6 +183,8 @@ class GuestLog:
             return
         more = self._take_all(PIPE_BYTES)
         if more and self._dropped:
+            if self._clock.monotonic() - self._told_at >= TELL_S:
+                self._tell_dropped()
             self._pause = self._loop.call_later(PAUSE_S, self._resume)
             return
         self._tell_dropped()
@@ -211,7 +219,7 @@ class GuestLog:
         now = self._clock.monotonic()
         earned = (now - self._counted_at) * RATE_BYTES_PER_S
         self._counted_at = now
-        self._allowance = min(float(BURST_BYTES), self._allowance + earned)
+        self._allowance = min(self._burst, self._allowance + earned)
         granted = min(wanted, int(self._allowance))
         self._allowance -= granted
         return granted
@@ -221,6 +229,7 @@ class GuestLog:
             return
         end = bytes(self._dropped_end)
         left_out = self._dropped - len(end)
+        self._told_at = self._clock.monotonic()
         self._dropped = 0
         self._dropped_end.clear()
         self._append(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -71,3 +72,14 @@ def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         lock.acquire(f"{tmp_path}/l")
     assert not (tmp_path / "precious").exists()
+
+
+def test_a_child_of_a_killed_daemon_on_its_way_to_exec_is_waited_for(tmp_path: Path) -> None:
+    path = f"{tmp_path}/l"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.write(fd, b"4194399\n")  # no process has this number: it is above pid_max
+    child = subprocess.Popen(["/bin/sleep", "0.2"], pass_fds=[fd])
+    os.close(fd)
+    lock.acquire(path).release()
+    assert child.wait() == 0
