@@ -169,6 +169,7 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
     from virtup.daemon import systemd
     from virtup.drivers.hypervisor import Hypervisor
     from virtup.host.clock import SystemClock
+    from virtup.machine.diagnose import warm
 
     _raise_file_limit()
     hypervisor = Hypervisor(layout, config.guests, SystemClock())
@@ -186,12 +187,15 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
             await server.listen(ends)
         log.info("serving %s as process %d", layout.socket, os.getpid())
         ready.say("ready")
+        # a first failure need not wait for the catalogue; a first start goes before it
+        warming = asyncio.ensure_future(warm())
         systemd.notify(os.environ, "READY=1")
         alive = asyncio.ensure_future(_live(systemd.watchdog_s(os.environ)))
         gc.collect()
         gc.freeze()  # what is there now stays: a later collection need not walk it in mid-call
         await server.serve()
         alive.cancel()
+        await warming
         systemd.notify(os.environ, "STOPPING=1")
     finally:
         await hypervisor.close()

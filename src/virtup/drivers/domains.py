@@ -30,12 +30,13 @@ from virtup.host.clock import Clock
 from virtup.host.console import Consoles
 from virtup.host.save_file import Image
 from virtup.machine.events import Event, EventBus
+from virtup.machine.failure import StepFailed
 from virtup.machine.launcher import Launcher, Request
 from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain, format_domain
-from virtup.model.save_image import ImageDamaged
+from virtup.model.save_image import Damage, ImageDamaged
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,11 @@ class Domains:
     async def _claimed(self, domain: Domain, what: str) -> AsyncIterator[Guest]:
         """Hold the guest that *domain* defines; there is one for that long if there was none."""
         while True:
-            guest = self._conflict(domain)
+            try:
+                guest = self._conflict(domain)
+            except DomainExists as error:
+                await self._launcher.explain(error, domain)
+                raise
             if guest is None:
                 guest = self._by_name[domain.name] = Guest(self, domain, persistent=False)
             await guest.acquire(what)
@@ -214,12 +219,13 @@ class Domains:
             image = self.saving.saves.retire(image)
         try:
             await self.launch(guest, domain, flags, client_id, image=image)
-        except ImageDamaged as damage:
-            raise self.saving.refused(guest.name, damage) from damage
-        except VirtError:
+        except VirtError as error:
             if own_mark:
                 self.saving.saves.put_back(image, guest.name)
-            raise
+            damage = _damage(error, image)
+            if damage is None:
+                raise
+            raise self.saving.refused(guest.name, damage) from error
         await asyncio.to_thread(self.saving.saves.used, image, guest.name)
 
     async def give_up_state(self, guest: Guest) -> None:
@@ -273,7 +279,7 @@ class Domains:
                 f"down from within, or end it with 'kill {pid}'"
             )
         request = Request(
-            id=self._launcher.next_id(),
+            id=await self._launcher.next_id(domain),
             persistent=guest.persistent,
             paused=bool(flags & START_PAUSED) or _stays_paused(image),
             image=image,
@@ -387,6 +393,23 @@ class Domains:
 
     def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
         self._events.emit(Event("lifecycle", guest.ref, {"event": int(event), "detail": detail}))
+
+
+def _damage(error: VirtError, image: Image) -> ImageDamaged | None:
+    """Return what a failed restore says of its image; None when the image is not to blame.
+
+    One that carries no digests is to blame for whatever QEMU says while it loads.
+    """
+    if isinstance(error, ImageDamaged):
+        return error
+    failed = error.__cause__
+    loading = isinstance(failed, StepFailed) and failed.evidence.phase == "load"
+    if image.trailer is None and loading:
+        said = error.message.partition("\n")[0]
+        return ImageDamaged(
+            Damage.UNLOADABLE, f"QEMU cannot load the saved state '{image.path}': {said}"
+        )
+    return None
 
 
 def _stays_paused(image: Image | None) -> bool:

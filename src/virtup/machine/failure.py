@@ -23,19 +23,21 @@ class StepFailed(Exception):
     message: str
     evidence: Evidence
     error: VirtError | None = None
+    verdict: VirtError | None = None
+    """The error for the caller, once the failure was looked into."""
 
 
 async def told(message: str, evidence: Evidence, error: VirtError | None = None) -> VirtError:
     """Return the error for the caller: *message*, then cause, evidence and fix.
 
-    When *error* is given its code and origin stay; its findings are those of the diagnosis.
+    When *error* is given it is that one, with the longer text and the findings in it.
     """
     findings = await diagnose(replace(evidence, error=evidence.error or message))
     if error is not None and [one.code for one in findings] == [UNKNOWN]:
         findings = []  # the sentence says all that is known: a page about it would say less
-    text = "\n".join([message, *lines(findings)])
+    text = "\n".join([message, *lines(findings, name=evidence.guest or "NAME")])
     data = tuple(one.to_dict() for one in findings)
     if error is None:
         return StartFailed(text, findings=data)
-    # the class keeps its code; its template was applied when *message* was made
-    return VirtError(text, code=error.code, origin=error.origin, fault=error.fault, findings=data)
+    error.message, error.findings, error.args = text, data, (text,)
+    return error

@@ -63,9 +63,13 @@ def first_source(device: Character) -> CharSource:
 
 def listening(domain: Domain) -> Iterator[Character]:
     """Yield the character devices whose unix socket virtup binds and QEMU inherits."""
+    seen: set[str | None] = set()
     for device in characters(domain):
+        # the first console is another name of the first serial port, with its alias
         if device.type == "unix" and first_source(device).mode in (None, "bind"):
-            yield device
+            if device.alias not in seen:
+                yield device
+            seen.add(device.alias)
 
 
 def agent_channel(domain: Domain) -> Character | None:

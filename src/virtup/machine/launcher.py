@@ -11,11 +11,10 @@ import logging
 import uuid as uuids
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from virtup import __version__
-from virtup.errors import ConfigUnsupported, OperationFailed, VirtError
-from virtup.host import disk as durable
+from virtup.errors import ConfigUnsupported, OperationFailed, SystemError_, VirtError
 from virtup.host import kvm
 from virtup.host import node as host_node
 from virtup.host.accounts import Account, identity
@@ -144,7 +143,7 @@ class Launcher:
             refusal = await told(error.message, evidence, error)
             if to_start and domain is not None:
                 self._note_refusal(domain, evidence, refusal)
-            raise refusal from error
+            raise
 
     def _note_refusal(self, domain: Domain, evidence: Evidence, refusal: VirtError) -> None:
         now = self._clock.monotonic()
@@ -185,10 +184,32 @@ class Launcher:
 
     # -- starting ------------------------------------------------------------------------------
 
-    def next_id(self) -> int:
-        """Return a number that no guest of this boot has had, also of earlier daemons."""
-        self._last_id = self._statuses.take_id(self._last_id + 1)
+    async def next_id(self, domain: Domain) -> int:
+        """Return a number that no guest of this boot has had, also of earlier daemons.
+
+        Raises VirtError, and leaves a record of that as of a start, when it cannot be kept.
+        """
+        try:
+            self._last_id = self._statuses.take_id(self._last_id + 1)
+        except OSError as failed:
+            path = str(failed.filename or self._layout.state_dir)
+            error = SystemError_(f"cannot write '{path}': {failed.strerror}")
+            await self.explain(error, domain, errno=failed.errno, path=path)
+            raise error from failed
         return self._last_id
+
+    async def explain(self, error: VirtError, domain: Domain, **known: Any) -> None:
+        """Put cause and fix into *error*, which keeps *domain* from being started or defined."""
+        evidence = Evidence(
+            phase="prepare" if known else "validate",
+            definition=format_domain(domain, inactive=True),
+            guest=domain.name,
+            uuid=str(domain.uuid),
+            running=self.running(),
+            **known,
+        )
+        await told(error.message, self._as_user(evidence), error)
+        self._note_refusal(domain, evidence, error)
 
     async def start(self, domain: Domain, request: Request) -> Machine:
         """Start *domain*; return the machine, or raise the error that says why there is none.
@@ -209,13 +230,14 @@ class Launcher:
         launch: Launch | None = None
         try:
             launch = await self._launch(domain, request, attempt)
-            await start(launch)
+            await start(launch, lambda failed: self._judge(failed, attempt))
             machine = self._machine(launch, request)
         except StepFailed as failed:
             raise await self._failed(failed, attempt, began, launch) from failed
         except VirtError as error:
             refused = StepFailed(error.message, self._validation(domain, error), error)
-            raise await self._failed(refused, attempt, began, launch) from error
+            await self._failed(refused, attempt, began, launch)
+            raise
         attempt.verdict = records.RUNNING
         self._note(attempt, began, launch)
         return machine
@@ -322,15 +344,22 @@ class Launcher:
     async def _failed(
         self, failed: StepFailed, attempt: Attempt, began: float, launch: Launch | None
     ) -> VirtError:
-        evidence = replace(failed.evidence, definition=attempt.definition, running=self.running())
-        error = await told(failed.message, evidence, failed.error)
+        if failed.verdict is None:
+            await self._judge(failed, attempt)
+        error = failed.verdict
+        assert error is not None
         attempt.verdict = records.FAILED
-        attempt.phase = evidence.phase
+        attempt.phase = failed.evidence.phase
         attempt.error = error.message
         attempt.findings = list(error.findings)
-        attempt.log = evidence.stderr[-LOG_KEPT:]
+        attempt.log = failed.evidence.stderr[-LOG_KEPT:]
         self._note(attempt, began, launch)
         return error
+
+    async def _judge(self, failed: StepFailed, attempt: Attempt) -> None:
+        """Look into a failure while what the start had taken is as it was."""
+        evidence = replace(failed.evidence, definition=attempt.definition, running=self.running())
+        failed.verdict = await told(failed.message, evidence, failed.error)
 
     def _note(self, attempt: Attempt, began: float, launch: Launch | None) -> None:
         """Keep the record of an attempt, beside the reply, which does not wait for it."""

@@ -77,6 +77,7 @@ class Machine:
     job: Job | None = None
     last_job: Job | None = None
     saving: str = ""
+    restored: bool = False
     fake_reboot: bool = False
     _why: Shutoff | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -123,6 +124,7 @@ class Machine:
 
     def started(self, *, paused: bool, restored: bool = False) -> None:
         """Enter the state that a start ends in, with the events that libvirt tells of it."""
+        self.restored = restored
         if restored:
             self._restored(paused=paused)
         elif paused:

@@ -133,15 +133,22 @@ class Launch:
         return replace(known, **more)
 
 
-async def start(launch: Launch) -> None:
+async def start(launch: Launch, judge: Callable[[StepFailed], Awaitable[None]]) -> None:
     """Run the steps; *launch* then holds a QEMU that runs (or is paused, if so asked).
 
-    Raises StepFailed when a step did not hold and CancelledError when the start was given up;
+    Raises StepFailed when a step did not hold, after *judge* looked into it, and CancelledError when the start was given up;
     either way QEMU is gone and everything was given back.
     """
     try:
         for name, step in STEPS:
             await _timed(launch, name, step)
+    except StepFailed as failed:
+        try:
+            # before the files are given back and the sockets gone: they would look different
+            await judge(failed)
+        finally:
+            await _undo(launch)
+        raise
     except BaseException:
         await _undo(launch)
         raise
@@ -277,7 +284,10 @@ def _choose_ports(launch: Launch) -> None:
 def _open_taps(launch: Launch) -> None:
     for nic in files.taps(launch.domain):
         wanted = nic.target.dev if nic.target is not None else None
-        made = tap.open_tap(wanted, mac=str(nic.mac), bridge=nic.source_bridge)
+        unmanaged = nic.target is not None and nic.target.managed is False
+        made = tap.open_tap(
+            wanted, mac=str(nic.mac), bridge=nic.source_bridge, must_exist=unmanaged
+        )
         launch.undo.callback(made.close)
         launch.taps[str(nic.alias)] = made
         launch.domain = files.with_tap(launch.domain, nic.alias, made.name)

@@ -77,6 +77,7 @@ class Damage(Enum):
     OTHER_GUEST = "another guest's"
     CONSUMED = "restored before"
     DISKS_CHANGED = "disks changed since"
+    UNLOADABLE = "not loadable by QEMU"
     MACHINE_GONE = "machine or CPU not available"
     UNREADABLE = "unreadable"
 
