@@ -380,4 +380,3 @@ class StartFailed(VirtError):
     """A guest did not start; ``findings`` says why, best first."""
 
     fault = Fault.HOST
-    template = "internal error: {message}"
