@@ -364,14 +364,33 @@ class Terminal:
         """Read until *text* stands there; what was shown since the last time."""
         start, end = len(self.seen), time.monotonic() + BOUND_S
         while text not in self.seen[start:]:
-            left = max(0.0, end - time.monotonic())
-            assert select.select([self.fd], [], [], left)[0], self.seen
+            assert self._readable(end), self.seen
             try:
                 self.seen += os.read(self.fd, 65536).decode(errors="replace")
             except OSError:
                 break  # the command is gone
         assert text in self.seen[start:], self.seen
         return self.seen[start:]
+
+    def shows(self, text: str, *, wait_s: float) -> bool:
+        """Read for at most *wait_s* seconds, and tell whether *text* stands there by then."""
+        end = time.monotonic() + wait_s
+        while text not in self.seen and self._readable(end):
+            self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        return text in self.seen
+
+    def _readable(self, end: float) -> bool:
+        return bool(select.select([self.fd], [], [], max(0.0, end - time.monotonic()))[0])
+
+    def finish(self) -> None:
+        """Read until the command has ended."""
+        end = time.monotonic() + BOUND_S
+        while self._readable(end):
+            try:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                return
+        raise AssertionError(f"it does not end:\n{self.seen}")
 
     def type(self, text: str) -> None:
         """Type *text*."""
