@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -49,10 +50,11 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self) -> int:
-        """Read to the end; the exit status."""
-        while self._read():
-            pass
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        """Read to the end, which is bounded; the exit status."""
+        lab.eventually(lambda: not self._read(), f"the end, after {self.said[-200:]!r}")
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
+        return status
 
     def _read(self) -> bool:
         if not select.select([self.fd], [], [], lab.BOUND_S)[0]:
@@ -78,6 +80,10 @@ def virtup_in_terminal(daemon: lab.Daemon) -> Iterator[type[Terminal]]:
     yield Own
     for one in made:
         os.close(one.fd)
+        if one.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+            os.waitpid(one.pid, 0)
 
 
 def test_a_guest_is_created_and_its_console_left_with_the_escape(

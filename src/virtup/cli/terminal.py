@@ -103,10 +103,11 @@ def _raw(source: int | None) -> Iterator[None]:
     before = termios.tcgetattr(source)
     old = {number: signal.signal(number, _leave) for number in _SIGNALS}
     try:
-        tty.setraw(source, termios.TCSAFLUSH)
+        # what was typed ahead stays: it is meant for the guest, or it is the escape
+        tty.setraw(source, termios.TCSADRAIN)
         yield
     finally:
-        termios.tcsetattr(source, termios.TCSAFLUSH, before)
+        termios.tcsetattr(source, termios.TCSADRAIN, before)
         for number, handler in old.items():
             signal.signal(number, handler)
 

@@ -164,6 +164,17 @@ def test_a_terminal_is_raw_for_the_while_and_put_back() -> None:
         os.close(slave)
 
 
+def test_what_was_typed_before_the_terminal_is_raw_is_kept() -> None:
+    master, slave = pty.openpty()
+    try:
+        os.write(master, b"ab" + ESCAPE)
+        with terminal._raw(slave):
+            assert os.read(slave, 10) == b"ab" + ESCAPE
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 def test_a_terminal_is_put_back_when_the_command_is_ended() -> None:
     master, slave = pty.openpty()
     try:
