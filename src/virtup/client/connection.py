@@ -23,7 +23,6 @@ from virtup.client.uri import Target, find
 from virtup.errors import Code, Fault, Origin, VirtError
 from virtup.wire.session import CallState, MessageReceived
 from virtup.wire.sockets import sockets
-from virtup.wire.sockets import sockets
 from virtup.wire.tables import QEMU, REMOTE, VIRTUP
 
 READONLY = 1
@@ -116,15 +115,6 @@ class Connection:
             if not self.pump(max(0.0, deadline - time.monotonic())):
                 return False
         return True
-
-    def is_virtupd(self, *, timeout_s: float = 2.0) -> bool:
-        """Whether virtupd is at the other end; False for a libvirtd, and for silence."""
-        serial = self._send_call(VIRTUP, "PING", {"request": "{}"})
-        deadline = time.monotonic() + timeout_s
-        while serial not in self._exchange.answers:
-            if not self.pump(max(0.0, deadline - time.monotonic())):
-                return False
-        return not isinstance(self._exchange.answers.pop(serial), VirtError)
 
     def gather(self, calls: Iterable[tuple[str, dict[str, Any]]]) -> list[Answer]:
         """Call many procedures of the remote program, a few under way at once.
@@ -332,27 +322,11 @@ def reach(target: Target, *, autostart: bool) -> socket.socket:
         sock = _in_place_of_libvirt(target)
         if sock is not None:
             return sock
-        sock = _in_place_of_libvirt(target)
-        if sock is not None:
-            return sock
     except OSError as exc:
         raise ConnectFailed.at(target.socket, exc) from exc
     from virtup.client.autostart import start
 
     return start(target, _attempt(target.socket))
-
-
-def _in_place_of_libvirt(target: Target) -> socket.socket | None:
-    """A socket connected to the virtupd that took a libvirtd's place, if there is one."""
-    ends = sockets(target.kind, name="libvirt", env=os.environ, uid=os.geteuid())
-    path = ends.readonly if target.socket.endswith("-ro") else ends.main
-    try:
-        with Connection(_open(path)) as conn:
-            if conn.is_virtupd():
-                return _open(path)
-    except (OSError, VirtError):
-        return None  # it is not for us: whoever listens there is no matter
-    return None
 
 
 def _in_place_of_libvirt(target: Target) -> socket.socket | None:
