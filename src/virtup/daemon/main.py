@@ -178,10 +178,12 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
         server = servers.Server(hypervisor, config, idle_s=options.timeout)
         _on_signals(server, options)
         inherited = systemd.inherited(os.environ)
+        group = config.unix_sock_group or layout.name
         if inherited:
+            servers.admit_group(inherited, layout, group)
             await server.listen([(end, _is_readonly(end)) for end in inherited])
         else:
-            ends = servers.bind(layout, config.unix_sock_group or layout.name)
+            ends = servers.bind(layout, group)
             for end, _ in ends:
                 server.own(end.getsockname())
             await server.listen(ends)

@@ -138,13 +138,29 @@ def bind(layout: Layout, group: str) -> list[tuple[socket.socket, bool]]:
     """
     if layout.kind == "session":
         return [(link.listen(layout.socket, mode=0o700), False)]
-    try:
-        mode, gid = 0o770, grp.getgrnam(group).gr_gid
-    except KeyError:
-        mode, gid = 0o700, -1
-        log.info("no group '%s': only root may use '%s'", group, layout.socket)
+    mode, gid = _access(layout, group)
     uid = os.geteuid()
     return [
         (link.listen(layout.socket, mode=mode, uid=uid, gid=gid), False),
         (link.listen(layout.socket_ro, mode=mode, uid=uid, gid=gid), True),
     ]
+
+
+def admit_group(ends: Sequence[socket.socket], layout: Layout, group: str) -> None:
+    """Give the sockets that a service manager made to *group*, as ``bind`` does its own."""
+    if layout.kind == "session":
+        return
+    mode, gid = _access(layout, group)
+    for end in ends:
+        path = end.getsockname()
+        if isinstance(path, str) and path.startswith("/") and gid >= 0:
+            link.grant(path, mode, gid)
+
+
+def _access(layout: Layout, group: str) -> tuple[int, int]:
+    """Return the mode and the group of a system daemon's sockets, -1 for no group."""
+    try:
+        return 0o770, grp.getgrnam(group).gr_gid
+    except KeyError:
+        log.info("no group '%s': only root may use '%s'", group, layout.socket)
+        return 0o700, -1

@@ -165,7 +165,7 @@ class _Starting:
         entry, look = turn.entry, turn.look
         # a daemon that starts guests with the host may have been faster
         now = await self._remote.look(entry.uuid) or look
-        if now.active and self._ran_on:
+        if now.active and self._ran_on and entry.how == "pending":
             return STARTED, "it ran on: it was neither saved nor shut down"
         if not now.active:
             await self._delay()

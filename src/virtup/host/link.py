@@ -90,6 +90,13 @@ def peer(end: socket.socket) -> tuple[int, int, int]:
     return pid, uid, gid
 
 
+def grant(path: str, mode: int, gid: int) -> None:
+    """Give the socket at *path* to a group; nothing but a socket is touched. Raises OSError."""
+    if stat.S_ISSOCK(os.lstat(path).st_mode):
+        os.chown(path, -1, gid)
+        os.chmod(path, mode)
+
+
 def remove(path: str) -> None:
     """Remove a socket's name; no error when it is gone, and nothing else is removed."""
     try:
