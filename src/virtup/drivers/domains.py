@@ -366,8 +366,8 @@ class Domains:
                 )
         await self._launcher.reconnect(self._adopt, self._ended_meanwhile)
         machines = [guest.machine for guest in self.all() if guest.machine is not None]
-        await self.saving.give_up_parts(machines)
-        self.saving.saves.open({machine.name for machine in machines})
+        await self.saving.end_cut_saves(machines)
+        self.saving.saves.open({guest.name for guest in self.all() if guest.machine is not None})
         task = asyncio.ensure_future(self.autostart.run(list(self.all())))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

@@ -54,7 +54,11 @@ class Saves:
                 else:
                     self._set_aside_part(path, name)
             elif entry.endswith(SUFFIX):
-                self._known.add(entry[: -len(SUFFIX)])
+                name = entry[: -len(SUFFIX)]
+                if name in running and _was_restored(path):
+                    durable.remove_durably(self._disk, path)
+                else:
+                    self._known.add(name)
 
     def _set_aside_part(self, path: str, name: str) -> None:
         kept = f"{self._directory}/{name}{SUFFIX}.incomplete"
@@ -122,3 +126,11 @@ class Saves:
         self._known.discard(name)
         log.warning("guest '%s': %s; set aside as '%s'", name, damage.message, kept)
         return kept
+
+
+def _was_restored(path: str) -> bool:
+    """Tell whether the image at *path* is whole and was restored: its guest runs on from it."""
+    try:
+        return save_file.inspect(path).consumed_ns is not None
+    except ImageDamaged:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,14 @@ from virtup.machine.life import Machine
 from virtup.machine.save import restorer
 from virtup.machine.save.compress import format_of
 from virtup.machine.save.saver import SaveRequest, save, temporary_of
+from virtup.machine.states import Shutoff
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.save_image import HEADER_BYTES, Damage, Head, ImageDamaged
 
 if TYPE_CHECKING:
     from virtup.drivers.guest import Guest
+
+log = logging.getLogger(__name__)
 
 SAVE_BYPASS_CACHE, SAVE_RUNNING, SAVE_PAUSED, SAVE_RESET_NVRAM = 1, 2, 4, 8
 XML_SECURE = 1
@@ -213,12 +217,23 @@ class Saving:
 
     # -- after a daemon that died in mid-save --------------------------------------------------
 
-    async def give_up_parts(self, machines: list[Machine]) -> None:
-        """End the saves that an earlier daemon began: their guests run on."""
+    async def end_cut_saves(self, machines: list[Machine]) -> None:
+        """Bring the saves to an end that an earlier daemon began.
+
+        One whose image is durable under its name is finished: its guest is ended, for it must
+        not run on beside its image. Of any other nothing stays, and its guest runs on.
+        """
         for machine in machines:
-            if machine.saving:
-                durable.remove_durably(self._disk, machine.saving)
-                await machine.after_cut_save()
+            note = machine.saving
+            if note is None:
+                continue
+            if await asyncio.to_thread(save_file.is_of, note.path, note.id):
+                log.warning("guest '%s': its save to '%s' is finished", machine.name, note.path)
+                await machine.end_quietly(Shutoff.SAVED)
+                continue
+            log.warning("guest '%s': its save was cut short, it runs on", machine.name)
+            durable.remove_durably(self._disk, note.temporary)
+            await machine.after_cut_save()
 
 
 def with_running(image: Image, running: bool | None) -> Image:

@@ -8,6 +8,7 @@ memory that either direction takes does not grow with the guest.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -56,8 +57,11 @@ class Writer:
 
     def begin(self, head: Head, *, uid: int = -1, gid: int = -1) -> None:
         """Make the file with its head, not yet whole; raises OSError."""
+        _require_file(self.path)
+        clear(self.temporary)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.fd = os.open(self.temporary, flags, 0o600)
+        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if (uid, gid) != (-1, -1):
             os.fchown(self.fd, uid, gid)
         self._head = head
@@ -110,6 +114,35 @@ class Writer:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _require_file(path: str) -> None:
+    """Refuse to put an image in the place of a device, a directory or a link."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EEXIST, "it is there and is not a regular file")
+
+
+def clear(temporary: str) -> bool:
+    """Remove what is left of a save that was cut short; tell whether there was something.
+
+    Raises OSError for one that is under way: its writers hold a lock on it, QEMU among them.
+    """
+    try:
+        fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(temporary)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another save to it is under way") from None
+    finally:
+        os.close(fd)
+    return True
 
 
 class Follower(threading.Thread):
@@ -241,6 +274,15 @@ def _check_lengths(trailer: Trailer, offset: int, end: int, path: str) -> None:
             f"the saved state '{path}' has {end - offset} bytes of memory where "
             f"{trailer.stream_bytes} were saved",
         )
+
+
+def is_of(path: str, id: str) -> bool:
+    """Tell whether the image at *path* is whole and was written by the save *id*."""
+    try:
+        image = inspect(path)
+    except ImageDamaged:
+        return False
+    return image.trailer is not None and image.trailer.facts.id == id
 
 
 def check_blocks(
@@ -407,7 +449,9 @@ __all__ = [
     "Writer",
     "accept_disks",
     "check_blocks",
+    "clear",
     "inspect",
+    "is_of",
     "mark_consumed",
     "open_stream",
     "replace_xml",

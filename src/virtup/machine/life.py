@@ -33,12 +33,15 @@ from virtup.machine.states import (
     State,
     moved,
 )
-from virtup.machine.status import Status
+from virtup.machine.status import SaveNote, Status
 from virtup.model.domain import Domain, format_domain
 
 log = logging.getLogger(__name__)
 
 TERM, KILL = 15, 9
+GO_ON_S = 1.0
+"""How long to wait before a QEMU that did not answer is asked again to let its guest go on."""
+
 KILL_WAIT_S = 30.0
 """How long a killed QEMU may stay (in the kernel, on a dead disk) before the caller is told."""
 
@@ -76,7 +79,7 @@ class Machine:
     tainted: tuple[str, ...] = ()
     job: Job | None = None
     last_job: Job | None = None
-    saving: str = ""
+    saving: SaveNote | None = None
     restored: bool = False
     fake_reboot: bool = False
     _why: Shutoff | None = None
@@ -233,22 +236,44 @@ class Machine:
         self.persistent = persistent
         self.on_change(self)
 
-    def note_saving(self, temporary: str) -> None:
-        """Note the file that a save writes, so that a later daemon can remove what was begun."""
-        self.saving = temporary
+    def note_saving(self, note: SaveNote | None) -> None:
+        """Note the save that is under way, so that a later daemon can end it either way."""
+        self.saving = note
         self.on_change(self)
 
     async def after_cut_save(self) -> None:
-        """Let the guest go on whose save an earlier daemon began and did not finish."""
-        self.note_saving("")
+        """Let the guest go on after a save that came to nothing.
+
+        A QEMU that does not answer is asked again until it does or is gone, in the background.
+        """
+        if not await self._try_to_go_on():
+            self._spawn(self._go_on())
+
+    async def _go_on(self) -> None:
+        while self._why is None:
+            if await self._try_to_go_on():
+                return
+            await asyncio.sleep(GO_ON_S)
+
+    async def _try_to_go_on(self) -> bool:
+        note = self.saving
+        if note is None or self._why is not None:
+            return True
         if self.monitor is None:
-            return
+            return False
         try:
             await self.running.cancel_migration()
-            if self.state is State.PAUSED:
+            if note.was_running and self.state is State.PAUSED:
                 await self.resume(Running.SAVE_CANCELED)
+        except OperationTimeout as error:
+            log.warning("guest '%s' does not go on yet after a save: %s", self.name, error)
+            return False
         except VirtError as error:
-            log.error("guest '%s' could not be resumed after a cut save: %s", self.name, error)
+            if self._why is None and self.process.alive():
+                log.error("guest '%s' could not be resumed after a save: %s", self.name, error)
+                self.log.note(f"the guest could not be resumed after a save: {error}")
+        self.note_saving(None)
+        return True
 
     def taint(self, word: str) -> None:
         """Note, once, that the guest runs with something that virtup does not vouch for."""

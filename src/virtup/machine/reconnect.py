@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid as uuids
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from virtup.errors import VirtError
 from virtup.host import layout as layouts
-from virtup.host import link
+from virtup.host import link, save_file
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
 from virtup.host.logfile import GuestLog
@@ -27,7 +28,7 @@ from virtup.machine.life import KILL, KILL_WAIT_S, Machine, resync
 from virtup.machine.monitor import MonitorFailed, open_monitor
 from virtup.machine.settings import Settings
 from virtup.machine.states import LOG_REASON, STOPPED_DETAIL, Lifecycle, Shutoff, State
-from virtup.machine.status import Status, Statuses
+from virtup.machine.status import SaveNote, Status, Statuses
 from virtup.model.domain import Domain, parse_domain
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,8 @@ class Recovery:
         why = Shutoff.CRASHED
         if kept.ending is not None:
             why = Shutoff(kept.ending)
+        elif kept.saving is not None and await asyncio.to_thread(self._was_saved, kept.saving):
+            why = Shutoff.SAVED
         elif kept.state == State.SHUTDOWN:
             why = Shutoff.SHUTDOWN
         guest_log = self._log_of(kept)
@@ -169,6 +172,18 @@ class Recovery:
         stopped = {"event": int(Lifecycle.STOPPED), "detail": STOPPED_DETAIL[why]}
         self._events.emit(Event("lifecycle", ref, stopped))
         return why
+
+    def _was_saved(self, note: SaveNote) -> bool:
+        """Tell whether a guest's save was finished, and remove what is left of it if it was not.
+
+        What is left of a managed save stays: the guest's next start says that it is lost.
+        """
+        if save_file.is_of(note.path, note.id):
+            return True
+        managed = os.path.dirname(note.path) == self._layout.save_dir
+        if not managed and save_file.clear(note.temporary):
+            log.warning("what was written of '%s' before its QEMU ended is removed", note.path)
+        return False
 
     async def _abandon(self, kept: Status, process: Process | None) -> None:
         """End what a start made that no daemon saw to its end."""

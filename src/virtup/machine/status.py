@@ -22,6 +22,19 @@ LAST_ID = "last-id"
 
 
 @dataclass(frozen=True)
+class SaveNote:
+    """A save that was begun: what it writes, where that goes, and by what the image is known.
+
+    ``was_running`` says whether the guest goes on when the save comes to nothing.
+    """
+
+    temporary: str
+    path: str
+    id: str
+    was_running: bool
+
+
+@dataclass(frozen=True)
 class Status:
     """One guest that runs or starts. ``boot`` and ``start_ticks`` make ``pid`` mean one process.
 
@@ -42,7 +55,7 @@ class Status:
     persistent: bool
     xml: str
     agent: str = ""
-    saving: str = ""
+    saving: SaveNote | None = None
     directories: list[str] = field(default_factory=list)
     tainted: list[str] = field(default_factory=list)
     starting: bool = False
@@ -96,6 +109,8 @@ class Statuses:
                 if kept.get("format") != FORMAT:
                     log.error("status record '%s' has an unknown format; left aside", path)
                     continue
+                if kept.get("saving"):
+                    kept["saving"] = SaveNote(**kept["saving"])
                 yield Status(**kept)
             except (OSError, ValueError, TypeError) as error:
                 log.error("status record '%s' cannot be read, left aside: %s", path, error)

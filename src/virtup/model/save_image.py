@@ -230,7 +230,8 @@ def read_head(data: bytes, header: Header, size: int, path: str) -> Head:
 class Facts:
     """What was true when the guest stopped.
 
-    ``disks`` maps a path to its fingerprint (`virtup.host.fingerprint`), ``saved`` is ISO 8601.
+    ``disks`` maps a path to its fingerprint (`virtup.host.fingerprint`), ``saved`` is ISO 8601,
+    ``id`` is this save's own.
     """
 
     uuid: str = ""
@@ -238,6 +239,7 @@ class Facts:
     saved: str = ""
     qemu: str = ""
     machine: str = ""
+    id: str = ""
     disks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import uuid as uuids
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from virtup.errors import OperationInvalid, SystemError_, VirtError
+from virtup.errors import OperationInvalid, SystemError_
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
 from virtup.host.fingerprint import of_disk
@@ -20,7 +22,8 @@ from virtup.machine import attempts, files
 from virtup.machine.jobs import Job, JobType, Operation
 from virtup.machine.life import Machine
 from virtup.machine.save import compress, stream
-from virtup.machine.states import Paused, Running, Shutoff, State
+from virtup.machine.states import Paused, Shutoff, State
+from virtup.machine.status import SaveNote
 from virtup.model.domain import format_domain
 from virtup.model.domain.inactive import as_definition
 from virtup.model.save_image import Facts, Format, make_head
@@ -52,14 +55,15 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
     job = machine.job = Job(Operation.SAVE, clock.monotonic() * 1000)
     was_running = machine.state is State.RUNNING
     writer = Writer(request.path, request.temporary, disk)
+    note = SaveNote(request.temporary, request.path, str(uuids.uuid4()), was_running)
     try:
-        machine.note_saving(request.temporary)
+        machine.note_saving(note)
         if was_running:
             await machine.pause(Paused.SAVE)
-        await _write(machine, request, writer, job, was_running=was_running)
+        await _write(machine, request, writer, job, note)
     except BaseException as error:
         job.type = JobType.CANCELLED if isinstance(error, stream.Aborted) else JobType.FAILED
-        await asyncio.shield(_undo(machine, writer, was_running=was_running))
+        await asyncio.shield(_undo(machine, writer))
         if isinstance(error, OSError):
             raise _file_error(request.path, error) from error
         raise
@@ -72,11 +76,11 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
 
 
 async def _write(
-    machine: Machine, request: SaveRequest, writer: Writer, job: Job, *, was_running: bool
+    machine: Machine, request: SaveRequest, writer: Writer, job: Job, note: SaveNote
 ) -> None:
     live = machine.live
     xml = request.xml or format_domain(as_definition(live), secure=True, inactive=True)
-    runs = was_running if request.running is None else request.running
+    runs = note.was_running if request.running is None else request.running
     head = make_head(xml, was_running=runs, format=request.format)
     await asyncio.to_thread(writer.begin, head)
     if request.format is Format.RAW:
@@ -92,8 +96,19 @@ async def _write(
         qemu=".".join(map(str, machine.running.version)),
         machine=str(live.os.machine),
         disks=disks,
+        id=note.id,
     )
-    await asyncio.to_thread(writer.finish, facts)
+    await _beyond_recall(asyncio.to_thread(writer.finish, facts))
+
+
+async def _beyond_recall(work: Awaitable[None]) -> None:
+    """Await what cannot be taken back: whoever is cancelled meanwhile learns how it ended."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        task.result()
 
 
 async def _send_compressed(machine: Machine, format: Format, writer: Writer, job: Job) -> None:
@@ -107,19 +122,11 @@ async def _send_compressed(machine: Machine, format: Format, writer: Writer, job
         raise
 
 
-async def _undo(machine: Machine, writer: Writer, *, was_running: bool) -> None:
+async def _undo(machine: Machine, writer: Writer) -> None:
     """Let the guest go on, and leave nothing of the file."""
     with contextlib.suppress(OSError):
         await asyncio.to_thread(writer.discard)
-    try:
-        machine.note_saving("")
-        if machine.monitor is None:
-            return
-        await machine.running.cancel_migration()
-        if was_running and machine.state is State.PAUSED:
-            await machine.resume(Running.SAVE_CANCELED)
-    except VirtError as error:
-        machine.log.note(f"the guest could not be resumed after a save: {error}")
+    await machine.after_cut_save()
 
 
 def _file_error(path: str, error: OSError) -> SystemError_:
