@@ -307,12 +307,13 @@ exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups "$@"
 
 
 def run_as_user(
-    command: Sequence[str | Path], home: Path, *, guest: bool = False
+    command: Sequence[str | Path], home: Path, *, guest: bool = False, before: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run *command* as an unprivileged user with *home*; as oneself if that is not root.
 
     Root goes through a mount namespace in which that user can reach the project and its Python,
-    wherever they are. With *guest* the guest's files are copied into the user's cache.
+    wherever they are; *before* is shell text that changes that namespace first. With *guest* the
+    guest's files are copied into the user's cache.
     """
     cache = home / ".cache" / "virtup" / "demo"
     if guest:
@@ -326,7 +327,10 @@ def run_as_user(
     keep = scratch()
     try:
         return subprocess.run(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", AS_USER, "sh", *command],
+            [
+                *["unshare", "-m", "--propagation", "private", "sh", "-c"],
+                *[f"set -e; {before}\n{AS_USER}", "sh", *map(str, command)],
+            ],
             env={
                 **wanted,
                 "PLACE1": str(PROJECT),

@@ -41,6 +41,12 @@ class ConnectFailed(VirtError):
     @classmethod
     def at(cls, path: str, exc: OSError) -> ConnectFailed:
         """The error of a connect to *path* that failed with *exc*."""
+        if exc.errno is None:  # the socket module's own refusal
+            size = len(os.fsencode(path))
+            return cls(
+                f"Failed to connect socket to '{path}': the path has {size} bytes, and a socket's "
+                "has at most 107"
+            )
         return cls(f"Failed to connect socket to '{path}': {os.strerror(exc.errno or 0)}")
 
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from virtup.daemon.client import Client
 
 AUTH_NONE = 0
-CONNECT_RO, CONNECT_NO_ALIASES = 1, 2
+CONNECT_RO, CONNECT_NO_ALIASES, CONNECT_AUTOSTART = 1, 2, 4
+"""Flags of an open; the last is libvirt's own word for a session's client, and asks nothing."""
+
 LIBVIRT_VERSION = 9_000_000
 """The libvirt whose interface is spoken, as 1,000,000 * major + 1,000 * minor + release."""
 
@@ -42,7 +44,7 @@ async def connect_open(client: Client, args: Args) -> Reply:
     if client.opened:
         raise InternalError("connection already open", origin=Origin.RPC)
     name, flags = args["name"], args["flags"]
-    if flags & ~(CONNECT_RO | CONNECT_NO_ALIASES):
+    if flags & ~(CONNECT_RO | CONNECT_NO_ALIASES | CONNECT_AUTOSTART):
         raise InternalError(f"unsupported connection flags 0x{flags:x}", origin=Origin.RPC)
     kind = client.hypervisor.layout.kind
     path = (name or "").split("?", 1)[0]
