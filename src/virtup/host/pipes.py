@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 
@@ -17,7 +16,12 @@ def close(fd: int) -> None:
         os.close(fd)
 
 
-@functools.cache
-def nowhere() -> int:
-    """Return a descriptor on /dev/null that stays open."""
-    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+def drain(fd: int) -> bytes:
+    """Return what lies in a pipe, up to 4 KiB, without waiting for more; nothing when closed."""
+    if fd < 0:
+        return b""
+    os.set_blocking(fd, False)
+    try:
+        return os.read(fd, 4096)
+    except BlockingIOError:
+        return b""

@@ -285,7 +285,8 @@ class Machine:
     # each returns False when the event must not move the state
 
     def _qmp_shutdown(self, data: dict[str, Any]) -> bool:
-        if self.fake_reboot:
+        again = self.live.on_poweroff == "restart" and data.get("reason") != "host-signal"
+        if self.fake_reboot or again:
             self.fake_reboot = False
             self._spawn(self._reset_and_go())
             return False
@@ -348,14 +349,12 @@ class Machine:
 
     def _qmp_guest_panicked(self, _data: dict[str, Any]) -> bool:
         action = self.live.on_crash or "destroy"
-        if action in {"destroy", "coredump-destroy"}:
-            self.move(State.CRASHED, 1, Lifecycle.CRASHED, 0)
+        self.move(State.CRASHED, 1, Lifecycle.CRASHED, 0)
+        if action == "destroy":
             self._spawn(self.end_quietly(Shutoff.CRASHED))
-        elif action in {"restart", "coredump-restart"}:
+        elif action == "restart":
             self._spawn(self._reset_and_go())
-        else:
-            return True
-        return False
+        return False  # preserved: it stays as it is, to be looked at
 
     def _agent_alias(self) -> str | None:
         channel = files.agent_channel(self.live)
@@ -398,6 +397,15 @@ class Machine:
         finally:
             self._by_us = False
 
+    def restarts(self, *, reboot: bool) -> bool:
+        """Whether the guest starts over after a reboot, or else a shutdown, that it is asked for.
+
+        ``on_reboot`` and ``on_poweroff`` turn one into the other, as libvirt has it.
+        """
+        if reboot:
+            return self.live.on_reboot not in ("destroy", "preserve")
+        return self.live.on_poweroff == "restart"
+
     async def power_down(self, *, reboot: bool = False) -> None:
         """Press the ACPI power button; with *reboot* the guest starts over when it is down."""
         self.fake_reboot = reboot
@@ -425,8 +433,14 @@ class Machine:
             )
 
     async def _reset_and_go(self) -> None:
+        reason = Running.CRASHED if self.state is State.CRASHED else Running.BOOTED
+        ends_at_reset = self.live.on_reboot == "destroy"
         try:
+            if ends_at_reset:  # the guest's own, not this one
+                await self.running.execute("set-action", {"reboot": "reset"})
             await self.running.execute("system_reset")
+            if ends_at_reset:
+                await self.running.execute("set-action", {"reboot": "shutdown"})
             await self._by_us_run("cont")
         except VirtError as error:
             log.error("guest '%s' could not be rebooted: %s", self.name, error)
@@ -434,6 +448,15 @@ class Machine:
             return
         if self.state is not State.RUNNING:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
+
+    async def gone_within(self, seconds: float) -> bool:
+        """Wait that long for the guest to be gone, and tell whether it is."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def end_quietly(self, why: Shutoff) -> None:
         """End QEMU as `end` does; what keeps it from ending goes to the log."""

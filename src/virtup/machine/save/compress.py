@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from virtup.errors import ConfigUnsupported, OperationFailed
 from virtup.host import pipes
 from virtup.host.process import Process, SpawnError, spawn
+from virtup.machine.save.stream import StreamFailed
 from virtup.model.save_image import Format
+
+SIGPIPE = 13
 
 PROGRAMS = {
     Format.GZIP: "gzip",
@@ -44,28 +47,43 @@ def format_of(name: str) -> Format:
 
 @dataclass
 class Filter:
-    """A running program: ``end`` is the end of a pipe that is QEMU's."""
+    """A running program: ``end`` is the end of a pipe that is QEMU's; ``words`` of its own."""
 
     program: str
     process: Process
     end: int
+    words: int
 
     def close_end(self) -> None:
         """Close our copy of the pipe's end, after QEMU has its own; twice is harmless."""
         end, self.end = self.end, -1
         pipes.close(end)
 
-    async def wait(self) -> None:
-        """Wait for the program's end; raises OperationFailed when it did not succeed."""
+    async def finish(self) -> None:
+        """Close our end and wait for the program's; StreamFailed, in its words, if it failed.
+
+        One that failed because QEMU went first says nothing of its own.
+        """
+        self.close_end()
         ended = await self.process.wait()
+        said = self._last_words()
+        if ended.signal == SIGPIPE or "Broken pipe" in said:
+            return
         if ended.status != 0:
-            raise OperationFailed(f"'{self.program}' failed: {ended}")
+            raise StreamFailed(f"'{self.program}' failed: {said or ended}")
 
     async def kill(self) -> None:
         """End it now."""
         self.close_end()
         self.process.kill(9)
         await self.process.wait()
+        self._last_words()
+
+    def _last_words(self) -> str:
+        words, self.words = self.words, -1
+        said = pipes.drain(words)
+        pipes.close(words)
+        return " ".join(said.decode(errors="replace").split())
 
 
 def compressor(format: Format, file: int) -> Filter:
@@ -82,19 +100,22 @@ def decompressor(format: Format, file: int) -> Filter:
 
 def _start(format: Format, mode: str, *, stdin: int, stdout: int, ours: int, theirs: int) -> Filter:
     program = PROGRAMS[format]
+    words, said = pipes.make()
     try:
         process = spawn(
             [program, mode, *_EXTRA.get((format, mode), ())],
             {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
             stdin=stdin,
             stdout=stdout,
-            stderr=pipes.nowhere(),
+            stderr=said,
         )
     except SpawnError as error:
         pipes.close(ours)
+        pipes.close(words)
         raise OperationFailed(
             f"'{program}', which {format.name.lower()} images need, cannot be run: {error.strerror}"
         ) from error
     finally:
         pipes.close(theirs)
-    return Filter(program, process, ours)
+        pipes.close(said)
+    return Filter(program, process, ours, words)

@@ -16,8 +16,9 @@ from virtup.host import pipes, save_file
 from virtup.host.fingerprint import differences, of_disk
 from virtup.host.save_file import Image
 from virtup.machine.jobs import Job
-from virtup.machine.monitor import Monitor
+from virtup.machine.monitor import Monitor, MonitorGone
 from virtup.machine.save import compress, stream
+from virtup.machine.save.stream import StreamFailed
 from virtup.model.domain import Domain
 from virtup.model.save_image import Damage, Format, ImageDamaged
 
@@ -117,8 +118,10 @@ async def _receive(monitor: Monitor, image: Image, job: Job, alive: Callable[[],
             loading = asyncio.ensure_future(stream.receive(monitor, program.end, job, alive))
             await asyncio.sleep(0)
             await loading
-            program.close_end()
-            await program.wait()
+            await program.finish()
+        except (StreamFailed, MonitorGone):
+            await program.finish()  # it says why, if it ended first
+            raise
         except BaseException:
             await program.kill()
             raise

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import uuid as uuids
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from virtup.errors import OperationInvalid, SystemError_
+from virtup.errors import OperationFailed, OperationInvalid, SystemError_, VirtError
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
 from virtup.host.fingerprint import of_disk
@@ -21,12 +22,17 @@ from virtup.host.save_file import Writer
 from virtup.machine import attempts, files
 from virtup.machine.jobs import Job, JobType, Operation
 from virtup.machine.life import Machine
+from virtup.machine.monitor import MonitorGone
 from virtup.machine.save import compress, stream
+from virtup.machine.save.stream import StreamFailed
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.status import SaveNote
 from virtup.model.domain import format_domain
 from virtup.model.domain.inactive import as_definition
 from virtup.model.save_image import Facts, Format, make_head
+
+END_WAIT_S = 2.0
+"""How long a QEMU whose monitor ended may take to be gone, before it is taken for alive."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class SaveRequest:
 async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clock) -> None:
     """Save *machine* and end its QEMU; durable when this returns.
 
-    Raises VirtError, and the guest runs on (or stays paused, if it was): Aborted, StreamFailed,
-    SystemError_ with the file's errno.
+    Raises VirtError, and the guest runs on (or stays paused, if it was), unless its QEMU ended by
+    itself; the message says which, and what can be done: Aborted, StreamFailed, SystemError_.
     """
     if machine.job is not None:
         raise OperationInvalid(f"another job ({machine.job.operation.name.lower()}) is active")
@@ -64,8 +70,8 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
     except BaseException as error:
         job.type = JobType.CANCELLED if isinstance(error, stream.Aborted) else JobType.FAILED
         await asyncio.shield(_undo(machine, writer))
-        if isinstance(error, OSError):
-            raise _file_error(request.path, error) from error
+        if isinstance(error, OSError | StreamFailed | MonitorGone):
+            raise await _told(machine, request.path, error) from error
         raise
     else:
         job.type = JobType.COMPLETED
@@ -115,8 +121,10 @@ async def _send_compressed(machine: Machine, format: Format, writer: Writer, job
     program = compress.compressor(format, writer.fd)
     try:
         await stream.send(machine.running, program.end, job)
-        program.close_end()
-        await program.wait()
+        await program.finish()
+    except StreamFailed:
+        await program.finish()  # it says why, if it ended first
+        raise
     except BaseException:
         await program.kill()
         raise
@@ -129,11 +137,39 @@ async def _undo(machine: Machine, writer: Writer) -> None:
     await machine.after_cut_save()
 
 
-def _file_error(path: str, error: OSError) -> SystemError_:
-    return SystemError_(
-        f"the guest's state could not be written to '{path}': {error.strerror or error}; "
-        "the guest runs on"
-    )
+_WAYS = {
+    errno.ENOSPC: "free space there ('df -h {folder}'), or save to another place: {elsewhere}",
+    errno.EDQUOT: "free space there ('quota'), or save to another place: {elsewhere}",
+    errno.EROFS: "make '{folder}' writable again ('findmnt -T {folder}' shows its file system), or "
+    "save to another place: {elsewhere}",
+    errno.EIO: "the disk below '{folder}' fails ('dmesg' has its words): save to another one: "
+    "{elsewhere}",
+    errno.ENOENT: "make the directory first: 'mkdir -p {folder}'",
+}
+
+
+async def _told(
+    machine: Machine, path: str, error: OSError | StreamFailed | MonitorGone
+) -> VirtError:
+    """Return what to tell of a save that failed: file, reason, what the guest does, what to do."""
+    if isinstance(error, MonitorGone) and await machine.gone_within(END_WAIT_S):
+        return OperationFailed(
+            f"QEMU of '{machine.name}' ended while the guest's state was written to '{path}': the "
+            f"guest has ended, and nothing of the state is kept; '{machine.log.path}' may say why"
+        )
+    if isinstance(error, OSError):
+        reason, number = error.strerror or str(error), error.errno
+    else:
+        reason = error.message.removeprefix("operation failed: ")
+        number = next((one for one in _WAYS if os.strerror(one) in reason), None)
+    does = "runs on" if machine.state is State.RUNNING else "is still there, and does not run"
+    said = f"the guest's state could not be written to '{path}': {reason}; the guest {does}"
+    if way := _WAYS.get(number or 0):
+        elsewhere = f"'virtup save {machine.name} FILE'"
+        said += f"\nfix:      {way.format(folder=os.path.dirname(path), elsewhere=elsewhere)}"
+    if isinstance(error, OSError):
+        return SystemError_(said)
+    return StreamFailed(said)
 
 
 def temporary_of(path: str) -> str:

@@ -86,6 +86,7 @@ async def _follow(
             continue
         await _wait(job, pause_s)
         pause_s = min(POLL_S_MAX, pause_s * 1.2)
+    raise StreamFailed(f"QEMU ended before the {what} was over")
 
 
 async def _wait(job: Job, pause_s: float) -> None:
