@@ -81,6 +81,7 @@ class FakeDaemon:
         self.gone = False
         self.console: bytes | None = b"login: "
         self.states = {"web": (1, 1), "Mail": (3, 1), "db": (5, 2)}
+        self.saved = {"db"}
         self.xml = XML
         self.handlers: dict[str, Handler] = {
             "AUTH_LIST": lambda _: {"types": [0]},
@@ -97,7 +98,7 @@ class FakeDaemon:
             "DOMAIN_IS_PERSISTENT": lambda _: {"persistent": 1},
             "DOMAIN_GET_AUTOSTART": lambda _: {"autostart": 0},
             "DOMAIN_HAS_MANAGED_SAVE_IMAGE": lambda args: {
-                "result": int(args["dom"]["name"] == "db")
+                "result": int(args["dom"]["name"] in self.saved)
             },
             "NODE_GET_SECURITY_MODEL": lambda _: {"model": "", "doi": ""},
             "DOMAIN_GET_MESSAGES": lambda _: {"msgs": []},

@@ -121,7 +121,7 @@ def _key(terminal: int) -> str:
     """One key, in lower case; "" at the end of the input."""
     before = termios.tcgetattr(terminal)
     try:
-        tty.setcbreak(terminal)
+        tty.setcbreak(terminal, termios.TCSADRAIN)
         return os.read(terminal, 1).decode("latin-1").lower()
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)

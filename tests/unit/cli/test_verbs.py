@@ -69,6 +69,7 @@ from virtup.errors import Code, OperationInvalid, VirtError
 def test_an_act_is_asked_for_and_told(
     virtup: Virtup, fake: FakeDaemon, words: str, call: str, extra: dict[str, Any], out: str
 ) -> None:
+    fake.saved.clear()
     assert virtup(*words.split()) == (0, f"{out}\n\n", "")
     name = out.split("'")[1]
     assert fake.asked(call) == [{"dom": fake.handle(name), **extra}]
@@ -422,6 +423,7 @@ def test_a_forced_boot_that_fails_tells_the_reason_alone(virtup: Virtup, fake: F
         raise VirtError("no")
 
     fake.handlers["DOMAIN_CREATE_WITH_FLAGS"] = refuse
+    fake.saved.clear()
     assert virtup("start", "db", "--force-boot").err == "error: no\n"
 
 

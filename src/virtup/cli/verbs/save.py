@@ -6,9 +6,11 @@ import os
 
 from virtup.cli.grammar import Option, flag, guest, text
 from virtup.cli.progress import follow
+from virtup.cli.report import warn
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
 from virtup.cli.verbs.documents import read
+from virtup.client.guests import Handle
 
 BYPASS_CACHE, RUNNING, PAUSED, RESET_NVRAM = 1, 2, 4, 8
 """``virDomainSaveRestoreFlags``."""
@@ -127,8 +129,7 @@ def managedsave_remove(run: Run, *, domain: str) -> None:
     """Remove the managed save of a guest, if it has one."""
     handle = run.guest(domain)
     name = handle["name"]
-    with run.trying("Failed to check for domain managed save image"):
-        there = run.conn.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", dom=handle, flags=0)["result"]
+    there = tell_loss(run, handle)
     if there:
         with run.trying(f"Failed to remove managed save image for domain '{name}'"):
             run.conn.call("DOMAIN_MANAGED_SAVE_REMOVE", dom=handle, flags=0)
@@ -136,9 +137,21 @@ def managedsave_remove(run: Run, *, domain: str) -> None:
     else:
         said = f"Domain '{name}' has no manage save image; removal skipped"
     if run.json:
-        run.document({"domain": name, "removed": bool(there), "message": said})
+        run.document({"domain": name, "removed": there, "message": said})
     elif not run.settings.quiet:
         run.out(said)  # the line ends where the output does
+
+
+def tell_loss(run: Run, handle: Handle) -> bool:
+    """Say that a guest's saved state is about to be lost; whether it has one."""
+    with run.trying("Failed to check for domain managed save image"):
+        there = run.conn.call("DOMAIN_HAS_MANAGED_SAVE_IMAGE", dom=handle, flags=0)["result"]
+    if there and not (run.settings.quiet or run.json):
+        warn(
+            f"the saved state of domain '{handle['name']}' is given up: what ran in it and was not "
+            "on its disks is lost, as after a power cut"
+        )
+    return bool(there)
 
 
 def save_flags(given: dict[str, bool]) -> int:

@@ -9,6 +9,7 @@ from virtup.cli.report import warn
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
 from virtup.cli.verbs.documents import read
+from virtup.cli.verbs.save import tell_loss
 from virtup.client.exchange import ConnectionLost
 from virtup.client.guests import Handle, format_uuid
 from virtup.errors import VirtError
@@ -62,6 +63,8 @@ def start(run: Run, *, domain: str, console: bool, pass_fds: str | None, **given
         raise Failure("Domain is already active")
     _refuse_fds(pass_fds)
     flags = _flags(given)
+    if flags & FORCE_BOOT:
+        tell_loss(run, handle)
     # virsh says nothing of its own when a forced boot fails
     complaint = None if flags & FORCE_BOOT else f"Failed to start domain '{handle['name']}'"
     with run.trying(complaint):
@@ -78,7 +81,7 @@ def _started(
     name = handle["name"]
     facts = {"notes": list(notes)} if notes else {}
     run.say(f"Domain '{name}' {act}", domain=name, uuid=format_uuid(handle["uuid"]), **facts)
-    for note in notes:
+    for note in () if run.json else notes:
         warn(note)
     if not console:
         return 0

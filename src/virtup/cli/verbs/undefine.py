@@ -8,6 +8,7 @@ from virtup.cli.grammar import Failure, flag, guest, text
 from virtup.cli.report import complain
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
+from virtup.cli.verbs.save import tell_loss
 from virtup.client.exchange import ConnectionLost
 from virtup.client.guests import Handle
 from virtup.errors import VirtError
@@ -59,6 +60,8 @@ def undefine(run: Run, *, domain: str, storage: str | None, **given: bool) -> in
     handle = run.guest(domain)
     volumes = _volumes(run, handle, storage) if storage or given["remove_all_storage"] else []
     flags = sum(bit for name, bit in FLAGS.items() if given[name])
+    if given["managed_save"] and handle["id"] < 0:
+        tell_loss(run, handle)
     try:
         run.conn.call("DOMAIN_UNDEFINE_FLAGS", dom=handle, flags=flags)
     except VirtError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
@@ -14,8 +15,11 @@ from virtup.cli.verb import verb
 from virtup.cli.verbs.save import absolute
 from virtup.errors import Code, Origin, VirtError
 
-WHOLE, NOT_CHECKABLE, DAMAGED = "whole", "not checkable", "damaged"
-"""The verdicts of the daemon."""
+DAMAGED = "damaged"
+"""The daemon's verdict on an image that it would not restore."""
+UNFIT = ("restored before", "disks changed since", "machine or CPU not available")
+"""Damages that are none of the file: it was read to its end and is whole."""
+CHANGED = UNFIT[1]
 
 _MIB = 1024 * 1024
 
@@ -43,6 +47,9 @@ def save_verify(run: Run, *, image: str, accept_disks: bool, yes: bool) -> int:
         run.out("".join(f"{label + ':':<15} {value}\n" for label, value in _rows(found)))
         if found["sentence"]:
             complain(found["sentence"])
+        if found["damage"] == CHANGED:
+            way = f"virtup save-verify {shlex.quote(path)} --accept-disks"
+            click.echo(f"It can be restored after '{way}'; read what that asks.", err=True)
     return 1 if found["verdict"] == DAMAGED else 0
 
 
@@ -60,7 +67,8 @@ def verified(run: Run, path: str) -> dict[str, Any]:
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     verdict = found["verdict"]
     if found["damage"]:
-        verdict = f"{verdict} ({found['damage']})"
+        word = "whole, but not to be restored" if found["damage"] in UNFIT else verdict
+        verdict = f"{word} ({found['damage']})"
     held = found["contents"]
     rows = [("Image", found["path"]), ("Verdict", verdict)]
     if not held:
