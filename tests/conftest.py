@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import platform
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from tests import lab
+
+TEST_S = 300
+"""No test needs as long; one that does has hung."""
 
 
 def pytest_report_header() -> list[str]:
@@ -36,6 +42,45 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, aloud, what only root can do."""
     if item.get_closest_marker("root") and not lab.IS_ROOT:
         pytest.skip("not root")
+
+
+@contextmanager
+def bounded(what: str) -> Iterator[None]:
+    """Fail *what* when it hangs, with the place where it does; no run of all tests may hang."""
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"{what} took more than {TEST_S} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TEST_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Bound the test itself."""
+    with bounded(item.name):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    """Bound what a test stands on."""
+    if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        return (yield)
+    with bounded(f"the fixture '{fixturedef.argname}'"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Bound the clean-up."""
+    with bounded(f"the end of {item.name}"):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

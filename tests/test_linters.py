@@ -15,7 +15,7 @@ LINTERS = {
     "ruff format": ["ruff", "format", "--no-cache", "--check", *SOURCES],
     "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-cache"],
-    "interrogate": ["interrogate", "--quiet", "src"],
+    "interrogate": ["interrogate", "-vv", "--omit-covered-files", "src"],
 }
 
 

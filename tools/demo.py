@@ -215,8 +215,13 @@ def private_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def kernel_put_back(kernel: Path) -> Iterator[None]:
-    """Give the kernel the mode and owner back that it has now, and no access list."""
+    """Give the kernel the mode and owner back that it has now, and no access list.
+
+    Meanwhile nobody else makes or mends the guest: the lock is that of make_guest.
+    """
     before = kernel.stat()
+    lock = (kernel.parent / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield
     finally:
@@ -224,6 +229,7 @@ def kernel_put_back(kernel: Path) -> Iterator[None]:
             os.removexattr(kernel, "system.posix_acl_access")
         kernel.chmod(stat.S_IMODE(before.st_mode))
         os.chown(kernel, before.st_uid, before.st_gid)
+        lock.close()
 
 
 @contextlib.contextmanager
