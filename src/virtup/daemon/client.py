@@ -44,6 +44,9 @@ OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 """What may wait for a client that does not read: two replies of the largest size."""
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 """What may wait for it when an event is to be added."""
+MESSAGE_MAX = 8192
+"""The longest error message in characters that a client is told; a value may be megabytes."""
+LOGGED_MAX = 500
 _WATERMARK = 1024 * 1024
 
 
@@ -245,7 +248,10 @@ class Client(asyncio.Protocol):
             self.close()
 
     def _fail(self, call: CallReceived, error: VirtError) -> None:
-        log.info("client %d: %s: %s", self.id, call.procedure.name, error.message)
+        first, _, _ = error.message.partition("\n")
+        log.info("client %d: %s: %s", self.id, call.procedure.name, first[:LOGGED_MAX])
+        if len(error.message) > MESSAGE_MAX:
+            error.message = f"{error.message[:MESSAGE_MAX]}..."
         if not self.gone:
             self.send(self.session.error(call.serial, error))
 

@@ -11,6 +11,7 @@ import logging
 import uuid as uuids
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from virtup import __version__
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 
 LOG_KEPT = 16 * 1024
 """How much of QEMU's own words a record of a failed start keeps, in characters."""
+
+LONG_DEFINITION = 64 * 1024
+"""A definition of more characters takes more than a few milliseconds to read."""
 
 RECONNECT_WAIT_S = 2.0
 """How long a starting daemon waits for the monitors of running guests before it serves."""
@@ -123,14 +127,16 @@ class Launcher:
         domain: Domain | None = None
         emulator = ""
         try:
-            domain = with_cookie(parse_domain(xml), cookie, "a saved guest")
+            parsed = await _beside(len(xml), lambda: parse_domain(xml))
+            domain = with_cookie(parsed, cookie, "a saved guest")
             emulator = domain.devices.emulator or self._emulators.default_emulator(
                 domain.os.arch or "x86_64"
             )
             caps = await self._emulators.capabilities(emulator)
-            return complete(
-                domain, caps, uuid=str(uuids.uuid4()), mac=random_mac, emulator=emulator
+            whole = partial(
+                complete, domain, caps, uuid=str(uuids.uuid4()), mac=random_mac, emulator=emulator
             )
+            return await _beside(len(xml), whole)
         except VirtError as error:
             evidence = Evidence(
                 phase="parse" if domain is None else "validate",
@@ -466,6 +472,11 @@ class Launcher:
                 task.cancel()
         await self.settle()
         self._ledger.close()
+
+
+async def _beside(length: int, work: Callable[[], Domain]) -> Domain:
+    """Do *work* on a definition of *length* characters; a long one keeps nobody else waiting."""
+    return await asyncio.to_thread(work) if length > LONG_DEFINITION else work()
 
 
 def with_probe(evidence: Evidence, error: VirtError) -> Evidence:

@@ -19,6 +19,12 @@ BYTES_MAX = 4 * 1024 * 1024
 DEPTH_MAX = 200
 """Deeper than any backing chain that a definition may spell out."""
 
+TAGS_MAX = 100_000
+"""More tags than a definition with thousands of devices has: what is kept of each costs memory."""
+
+ATTRIBUTES_MAX = 256
+"""More attributes than any element of libvirt's has: to read them takes the square of the time."""
+
 _DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE", re.DOTALL)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
@@ -44,8 +50,8 @@ class Place:
 def load(xml: str | bytes, source: str) -> etree._Element:
     """The root element of *xml*, without comments and processing instructions.
 
-    Raises XmlInvalid: not well-formed, a DTD, more than BYTES_MAX bytes, or deeper than
-    DEPTH_MAX elements.
+    Raises XmlInvalid: not well-formed, a DTD, more than BYTES_MAX bytes, TAGS_MAX tags or
+    ATTRIBUTES_MAX attributes in one element, or deeper than DEPTH_MAX elements.
     """
     if len(xml) > BYTES_MAX:
         raise XmlInvalid(f"the document is longer than {BYTES_MAX} bytes ({Place(source)})")
@@ -56,13 +62,15 @@ def load(xml: str | bytes, source: str) -> etree._Element:
         column = len(before) - before.rfind("\n")
         place = Place(source, line, column)
         raise XmlInvalid(f"a document type (DOCTYPE, DTD) is not accepted ({place})")
+    if text.count("<") > TAGS_MAX:
+        raise XmlInvalid(f"the document has more than {TAGS_MAX} tags ({Place(source)})")
     text = _DECLARATION.sub(lambda found: "\n" * found[0].count("\n"), text, count=1)
     try:
         root = etree.fromstring(text.encode(), _parser())
     except etree.XMLSyntaxError as exc:
         line, column = exc.position
         raise XmlInvalid(f"{_words(exc)} ({Place(source, line, column)})") from exc
-    _check_depth(root, source)
+    _check_shape(root, source)
     return root
 
 
@@ -120,9 +128,14 @@ def _words(exc: etree.XMLSyntaxError) -> str:
     return f"the document is not well-formed XML: {words}"
 
 
-def _check_depth(root: etree._Element, source: str) -> None:
-    level, depth = list(root), 1
+def _check_shape(root: etree._Element, source: str) -> None:
+    level, depth = [root], 0
     while level:
+        for element in level:
+            if len(element.attrib) > ATTRIBUTES_MAX:
+                place = Place(source, line_of(element))
+                tag = str(element.tag)[:80]
+                raise XmlInvalid(f"<{tag}> has more than {ATTRIBUTES_MAX} attributes ({place})")
         depth += 1
         if depth > DEPTH_MAX:
             place = Place(source, line_of(level[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import category
 
 from virtup.model import scalar
 from virtup.model.domain.devices.character import Channel, Console, Parallel, Serial
@@ -139,6 +140,10 @@ class Domain(Element):
         yield from name_problems(self.name)
         if not self.memory_kib:
             yield "the guest has no memory (<memory> is 0)"
+        groups = (getattr(self.devices, name) for name in self.devices.__dataclass_fields__)
+        count = sum(len(group) for group in groups if isinstance(group, tuple))
+        if count > DEVICES_MAX:
+            yield f"the guest has {count} devices, accepted are up to {DEVICES_MAX}"
 
     @property
     def vcpus(self) -> int:
@@ -151,14 +156,17 @@ class Domain(Element):
         return (self.vcpu.current if self.vcpu else None) or self.vcpus
 
 
+DEVICES_MAX = 1024
+"""More devices than any machine type has room for, but for disks on many controllers."""
+
+
 def name_problems(name: str) -> Iterator[str]:
     """Why *name* cannot be a guest's name."""
     if not name.strip():
         yield "the name of a domain cannot be empty"
     if "/" in name:
         yield f"name '{name[:80]}' cannot contain '/'"
-    bad = next((one for one in name if ord(one) < 32 or ord(one) == 127), None)
-    if bad is not None:
+    if any(category(one) in {"Cc", "Zl", "Zp"} for one in name):
         yield f"name {name[:80]!r} cannot contain control characters"
     if name in (".", ".."):
         yield f"name '{name}' is not accepted, it is a directory"
