@@ -73,6 +73,11 @@ def find(
     return _session(name, ends, env, uid)
 
 
+def user_runtime_dir() -> str | None:
+    """Return where this process's own user has the sockets of a desktop; None for nowhere."""
+    return runtime_dir(os.environ, os.geteuid())
+
+
 def _under_root(root: str, kind: Kind, name: Name, ends: Sockets) -> Layout:
     return Layout(
         kind=kind,

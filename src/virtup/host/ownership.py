@@ -88,7 +88,7 @@ class Inodes(Protocol):
 
 
 class HostInodes:
-    """The host's own files. Regular files and block devices can be lent."""
+    """The host's own files. Anything but a directory can be lent: files, devices, FIFOs, sockets."""
 
     def resolve(self, path: str) -> str:
         """Follow links."""
@@ -376,7 +376,7 @@ class Ledger:
 
 
 def _seen(found: os.stat_result) -> Seen:
-    lendable = stat.S_ISREG(found.st_mode) or stat.S_ISBLK(found.st_mode)
+    lendable = not stat.S_ISDIR(found.st_mode) and not stat.S_ISLNK(found.st_mode)
     mode = stat.S_IMODE(found.st_mode)
     return Seen(found.st_ino, found.st_uid, found.st_gid, mode, lendable)
 

@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -194,33 +195,38 @@ def spawn(
     account: Account | None = None,
     cwd: str = "/",
     umask: int = 0o007,
+    may_lock_memory: bool = False,
 ) -> Process:
     """Start a program, in a session of its own, and return once it runs.
 
     It gets exactly *env*, *stdin* (default /dev/null), *stdout* (default /dev/null), *stderr* (default:
     where stdout goes), the fds of *pass_fds* under their own numbers and no other, and the
-    user, group and groups of *account*. Signals that the daemon ignores are default again.
+    user, group and groups of *account*. Signals that the daemon ignores are default again. With
+    *may_lock_memory* it may keep all its memory from being swapped, as far as our own hard limit
+    lets us grant that.
 
     Raises SpawnError at once when it cannot be run. Without an account the child shares the
     daemon's memory until it execs (vfork), which costs the same for any size of the daemon; with
     one it is forked, which costs about 1 ms for each 30 MB that the daemon has written to.
     """
     out = subprocess.DEVNULL if stdout is None else stdout
+    limits = _unlimited(resource.RLIMIT_MEMLOCK) if may_lock_memory else contextlib.nullcontext()
     try:
-        child = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=out,
-            stderr=out if stderr is None else stderr,
-            pass_fds=tuple(pass_fds),
-            cwd=cwd,
-            umask=umask,
-            start_new_session=True,
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else account.groups,
-        )
+        with limits:
+            child = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                stdin=subprocess.DEVNULL if stdin is None else stdin,
+                stdout=out,
+                stderr=out if stderr is None else stderr,
+                pass_fds=tuple(pass_fds),
+                cwd=cwd,
+                umask=umask,
+                start_new_session=True,
+                user=None if account is None else account.uid,
+                group=None if account is None else account.gid,
+                extra_groups=None if account is None else account.groups,
+            )
     except OSError as exc:
         raise _spawn_error(exc, argv[0], cwd) from exc
     pidfd = os.pidfd_open(child.pid)
@@ -396,6 +402,21 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"SIG{number}"
+
+
+@contextlib.contextmanager
+def _unlimited(kind: int) -> Iterator[None]:
+    """Lift one of our own limits, which a child inherits, for the time of a start."""
+    _, hard = before = resource.getrlimit(kind)
+    most = resource.RLIM_INFINITY if os.geteuid() == 0 else hard
+    try:
+        resource.setrlimit(kind, (most, most))
+    except (ValueError, PermissionError):  # root without the capability for it
+        resource.setrlimit(kind, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
 
 
 def _spawn_error(exc: OSError, program: str, cwd: str) -> SpawnError:

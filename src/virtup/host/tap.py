@@ -66,6 +66,7 @@ def open_tap(
     *,
     mac: str,
     bridge: str | None = None,
+    mtu: int | None = None,
     must_exist: bool = False,
     multi_queue: bool = False,
     up: bool = True,
@@ -73,8 +74,9 @@ def open_tap(
     """Open the tap *name* (None: the kernel picks ``vnetN``) with the header QEMU's virtio wants.
 
     *mac* is the guest's; the tap's own gets ``fe`` in front, as a bridge takes the lowest address
-    of its ports for its own. With *bridge*, the tap gets its MTU and joins it. *must_exist* opens
-    a tap that was made before, and sets nothing up. Raises TapError and its children.
+    of its ports for its own. With *bridge*, the tap joins it; it gets *mtu*, or the bridge's.
+    *must_exist* opens a tap that was made before, and sets nothing up. Raises TapError and its
+    children.
     """
     if name is not None and len(os.fsencode(name)) > NAME_BYTES_MAX:
         raise _failed(TapError, f"the interface name '{name}' is too long", name, 22)
@@ -87,7 +89,7 @@ def open_tap(
     try:
         made = _attach(fd, name or "vnet%d", multi_queue=multi_queue)
         if not must_exist:
-            _set_up(made, mac, bridge, up=up)
+            _set_up(made, mac, bridge, mtu, up=up)
     except BaseException:
         os.close(fd)
         raise
@@ -122,13 +124,15 @@ def _attach(fd: int, name: str, *, multi_queue: bool) -> str:
     return answer[:16].rstrip(b"\0").decode()
 
 
-def _set_up(name: str, mac: str, bridge: str | None, *, up: bool) -> None:
+def _set_up(name: str, mac: str, bridge: str | None, mtu: int | None, *, up: bool) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         hardware = bytes([0xFE, *bytes.fromhex(mac.replace(":", ""))[1:]])
         _ask(control, _SIOCSIFHWADDR, name, struct.pack("=H14s", _ARPHRD_ETHER, hardware))
+        if mtu is not None:
+            _ask(control, _SIOCSIFMTU, name, struct.pack("=i", mtu))
+        elif bridge is not None:
+            _ask(control, _SIOCSIFMTU, name, _ask(control, _SIOCGIFMTU, bridge, b"")[16:20])
         if bridge is not None:
-            mtu = _ask(control, _SIOCGIFMTU, bridge, b"")[16:20]
-            _ask(control, _SIOCSIFMTU, name, mtu)
             _ask(control, _SIOCBRADDIF, bridge, struct.pack("=i", _index(name)))
         if up:
             (flags,) = struct.unpack_from("=h", _ask(control, _SIOCGIFFLAGS, name, b""), 16)

@@ -16,7 +16,6 @@ from virtup.model.probe import ImageFact, ImageInfo, ImageLink
 HEAD = 64 * 1024
 CHAIN_MAX = 64
 _MAGIC = (
-    (0, b"QED\0", "qed"),
     (0, b"KDMV", "vmdk"),
     (0, b"COWD", "vmdk"),
     (0, b"# Disk DescriptorFile", "vmdk"),
@@ -28,18 +27,32 @@ _MAGIC = (
     (0x40, b"\x7f\x10\xda\xbe", "vdi"),
 )
 _QCOW2 = b"QFI\xfb"
-_DIRTY, _CORRUPT = 1, 2
-_BACKING_FORMAT = 0xE2792ACA
+_DIRTY, _CORRUPT, _EXTERNAL = 1, 2, 4
+_BACKING_FORMAT, _DATA_FILE = 0xE2792ACA, 0x44415441
+_QED_HAS_BACKING, _QED_RAW_BACKING = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
+    """What an image says of itself; "" and -1 for what it does not say.
+
+    ``backing`` is the image below as the header names it, ``data_file`` the raw file that a qcow2
+    image keeps its data in.
+    """
+
     format: str
     virtual_size: int = -1
     corrupt: bool = False
     truncated: bool = False
     backing: str = ""
     backing_format: str = ""
+    data_file: str = ""
+
+
+def read_header(path: str) -> Header:
+    """Read the header of one image. Raises OSError, and ValueError for what can be no image."""
+    size, head = _head(path)
+    return _header(head, size)
 
 
 def image_info(probe: ImageInfo) -> ImageFact:
@@ -57,7 +70,7 @@ def image_info(probe: ImageInfo) -> ImageFact:
     )
 
 
-def _chain(path: str, header: _Header) -> tuple[ImageLink, ...]:
+def _chain(path: str, header: Header) -> tuple[ImageLink, ...]:
     links: list[ImageLink] = []
     seen = {os.path.realpath(path)}
     while header.backing and len(links) < CHAIN_MAX:
@@ -95,41 +108,57 @@ def _head(path: str) -> tuple[int, bytes]:
         os.close(number)
 
 
-def _header(head: bytes, size: int) -> _Header:
+def _header(head: bytes, size: int) -> Header:
     if head.startswith(_QCOW2):
         return _qcow2(head, size)
+    if head.startswith(b"QED\0"):
+        return _qed(head)
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return _Header(name)
-    return _Header("raw", virtual_size=size)
+            return Header(name)
+    return Header("raw", virtual_size=size)
 
 
-def _qcow2(head: bytes, size: int) -> _Header:
+def _qcow2(head: bytes, size: int) -> Header:
     if len(head) < 72:
-        return _Header("qcow2", truncated=True)
+        return Header("qcow2", truncated=True)
     version, offset, length, _, virtual = struct.unpack_from(">IQIIQ", head, 4)
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 and len(head) >= 104 else 0
     tables = struct.unpack_from(">Q", head, 40)[0]
     backing = ""
     if 0 < offset < len(head) and 0 < length <= 1023:
         backing = head[offset : offset + length].decode("utf-8", "surrogateescape")
-    return _Header(
+    return Header(
         "qcow2" if version >= 2 else "qcow",
         virtual_size=virtual,
         corrupt=bool(features & _CORRUPT),
         truncated=tables >= size,
         backing=backing,
-        backing_format=_extension(head, version),
+        backing_format=_extension(head, version, _BACKING_FORMAT),
+        data_file=_extension(head, version, _DATA_FILE) if features & _EXTERNAL else "",
     )
 
 
-def _extension(head: bytes, version: int) -> str:
+def _qed(head: bytes) -> Header:
+    if len(head) < 64:
+        return Header("qed", truncated=True)
+    (features,) = struct.unpack_from("<Q", head, 16)
+    offset, length = struct.unpack_from("<II", head, 56)
+    if not features & _QED_HAS_BACKING or not 0 < length <= 1023:
+        return Header("qed")
+    backing = head[offset : offset + length].decode("utf-8", "surrogateescape")
+    return Header(
+        "qed", backing=backing, backing_format="raw" if features & _QED_RAW_BACKING else ""
+    )
+
+
+def _extension(head: bytes, version: int, wanted: int) -> str:
     start = struct.unpack_from(">I", head, 100)[0] if version >= 3 and len(head) >= 104 else 72
     while start + 8 <= len(head):
         kind, length = struct.unpack_from(">II", head, start)
         if kind == 0:
             return ""
-        if kind == _BACKING_FORMAT:
-            return head[start + 8 : start + 8 + length].decode("ascii", "replace")
+        if kind == wanted:
+            return head[start + 8 : start + 8 + length].decode("utf-8", "surrogateescape")
         start += 8 + (length + 7) // 8 * 8
     return ""
