@@ -201,6 +201,8 @@ def calm(text: str) -> str:
     text = re.sub(r'"libvirt-\d+"', '"libvirt-N"', text)
     text = re.sub(r"\bid='\d+'", "id='N'", text)
     text = re.sub(r"pid \d+", "pid N", text)
+    # virtup knows which file it sent, virsh does not say
+    text = re.sub(r"\((?:<xml>|/[^ ,]+), line", "(FILE, line", text)
     text = re.sub(r"qemu unexpectedly closed the monitor", "LOST", text)
     return re.sub(r"process exited while connecting to monitor", "LOST", text)
 

@@ -52,11 +52,17 @@ class Run:
             self._conn.close()
 
     @contextmanager
-    def trying(self, text: str | None) -> Iterator[None]:
-        """Tell *text* in front of the error with which the block fails."""
+    def trying(self, text: str | None, *, document: str = "") -> Iterator[None]:
+        """Tell *text* in front of the error with which the block fails.
+
+        The daemon sees a document without its name: where it gives a place in it, the name of
+        the file *document* is put in.
+        """
         try:
             yield
         except VirtError as exc:
+            if document:
+                exc.message = exc.message.replace("(<xml>, ", f"({document}, ")
             raise Failure(text, exc) from exc
 
     def guest(self, text: str, by: Collection[str] | None = None) -> Handle:

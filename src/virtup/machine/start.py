@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtup.errors import OperationTimeout, VirtError
+from virtup.host import affinity, link, output, ports, save_file, tap
 from virtup.host import layout as layouts
-from virtup.host import link, output, ports, save_file, tap
 from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
@@ -24,8 +25,9 @@ from virtup.host.logfile import GuestLog
 from virtup.host.ownership import Ledger
 from virtup.host.process import Exit, Process, SpawnError, spawn
 from virtup.host.save_file import Image
-from virtup.machine import files
+from virtup.machine import demands, files
 from virtup.machine.attempts import Step
+from virtup.machine.demands import Dropped
 from virtup.machine.failure import StepFailed
 from virtup.machine.jobs import Job, Operation
 from virtup.machine.monitor import Monitor, MonitorFailed, Silence, open_monitor
@@ -34,6 +36,7 @@ from virtup.machine.settings import Settings
 from virtup.model.domain import Domain
 from virtup.model.evidence import Evidence
 from virtup.model.save_image import ImageDamaged
+from virtup.qemu import settle
 from virtup.qemu.argv import CommandLine, build
 from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
@@ -74,6 +77,9 @@ class Launch:
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
+    vhosts: dict[str, int] = field(default_factory=dict)
+    log_fds: dict[str, int] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
     char_fds: dict[str, int] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
     monitor_fd: int = -1
@@ -111,7 +117,7 @@ class Launch:
         return f"{self.lib_dir}/monitor.sock"
 
     def close_outputs(self) -> None:
-        """Close our ends of the files that QEMU writes to."""
+        """Close our own of the descriptors that QEMU inherits: files to write to, vhost queues."""
         while self.outputs:
             output.close(self.outputs.pop())
 
@@ -198,12 +204,15 @@ async def _prepare(launch: Launch) -> None:
     """Make directories, sockets and taps, and hand the guest's files to QEMU's user."""
     launch.note(launch)
     _make_log(launch)
+    demands.check_cpus(launch.domain)
+    await _drop_missing(launch)
     _make_directories(launch)
     _listen_monitor(launch)
     _listen_channels(launch)
     _open_outputs(launch)
     _choose_ports(launch)
     _open_taps(launch)
+    _open_vhosts(launch)
     await _hand_over_files(launch)
 
 
@@ -218,6 +227,20 @@ def _make_log(launch: Launch) -> None:
     log.open()
     launch.log = log
     launch.undo.callback(log.close)
+
+
+async def _drop_missing(launch: Launch) -> None:
+    """Go on without the images that are missing and may be, and say so in the guest's log."""
+    cold = launch.image is None
+    if not demands.may_drop(launch.domain, cold=cold):
+        return
+    launch.domain, launch.dropped = await asyncio.to_thread(
+        demands.without_missing, launch.domain, cold=cold
+    )
+    assert launch.log is not None
+    for one in launch.dropped:
+        launch.log.note(str(one))
+        log.warning("guest '%s': %s", launch.domain.name, one)
 
 
 def _make_directories(launch: Launch) -> None:
@@ -255,13 +278,17 @@ def _listen_channels(launch: Launch) -> None:
 
 
 def _open_outputs(launch: Launch) -> None:
+    launch.undo.callback(launch.close_outputs)
     for device in files.characters(launch.domain):
         source = files.first_source(device)
         if device.type == "file" and source.path and str(device.alias) not in launch.char_fds:
             fd = output.open_output(source.path, append=source.append is not False)
             launch.char_fds[str(device.alias)] = fd
             launch.outputs.append(fd)
-            launch.undo.callback(launch.close_outputs)
+        if device.log is not None and str(device.alias) not in launch.log_fds:
+            fd = output.open_output(device.log.file, append=device.log.append is not False)
+            launch.log_fds[str(device.alias)] = fd
+            launch.outputs.append(fd)
 
 
 def _choose_ports(launch: Launch) -> None:
@@ -286,11 +313,23 @@ def _open_taps(launch: Launch) -> None:
         wanted = nic.target.dev if nic.target is not None else None
         unmanaged = nic.target is not None and nic.target.managed is False
         made = tap.open_tap(
-            wanted, mac=str(nic.mac), bridge=nic.source_bridge, must_exist=unmanaged
+            wanted,
+            mac=str(nic.mac),
+            bridge=nic.source_bridge,
+            mtu=nic.mtu,
+            must_exist=unmanaged,
         )
         launch.undo.callback(made.close)
         launch.taps[str(nic.alias)] = made
         launch.domain = files.with_tap(launch.domain, nic.alias, made.name)
+
+
+def _open_vhosts(launch: Launch) -> None:
+    for nic in launch.domain.devices.interface:
+        fd = demands.open_vhost(launch.domain, nic)
+        if fd is not None:
+            launch.vhosts[str(nic.alias)] = fd
+            launch.outputs.append(fd)
 
 
 async def _hand_over_files(launch: Launch) -> None:
@@ -299,12 +338,15 @@ async def _hand_over_files(launch: Launch) -> None:
     if account is None or not launch.settings.dynamic_ownership:
         return
     guest = str(launch.domain.uuid)
-    wants = [(file.path, file.write) for file in files.used(launch.domain)]
     launch.undo.callback(launch.ledger.give_back, guest)
-    # a missing one is named by QEMU's own error, with others that are missing too
-    handing = asyncio.ensure_future(
-        asyncio.to_thread(launch.ledger.hand_over_all, guest, wants, account)
-    )
+
+    def hand_over() -> None:
+        # a missing one is named by QEMU's own error, with others that are missing too
+        lent = [file for file in files.used(launch.domain) if file.lend]
+        wants = [(file.path, file.write) for file in (*lent, *demands.below(launch.domain))]
+        launch.ledger.hand_over_all(guest, wants, account)
+
+    handing = asyncio.ensure_future(asyncio.to_thread(hand_over))
     try:
         await asyncio.shield(handing)
     except asyncio.CancelledError:
@@ -326,9 +368,11 @@ async def _exec(launch: Launch) -> None:
         launch.process = spawn(
             launch.command.argv,
             dict(launch.command.env),
-            pass_fds=[launch.monitor_fd, *launch.char_fds.values(), *_tap_fds(launch).values()],
+            pass_fds=_inherited(launch),
             stdout=log.write_fd,
             account=launch.account,
+            may_lock_memory=launch.domain.memory_backing is not None
+            and launch.domain.memory_backing.locked,
         )
     except SpawnError as error:
         message = f"Cannot run QEMU binary '{error.filename}': {error.strerror}"
@@ -351,10 +395,19 @@ def _runtime(launch: Launch) -> Runtime:
         monitor_fd=launch.monitor_fd,
         tap_fds=_tap_fds(launch),
         char_fds=launch.char_fds,
+        log_fds=launch.log_fds,
+        vhost_fds=launch.vhosts,
+        host_cdroms=demands.host_cdroms(launch.domain),
+        user_runtime_dir=layouts.user_runtime_dir() if launch.account is None else None,
         vnc_listen=launch.settings.vnc_listen,
         sandbox=launch.settings.sandbox,
         incoming="defer" if launch.image is not None else None,
     )
+
+
+def _inherited(launch: Launch) -> list[int]:
+    given = (launch.char_fds, launch.log_fds, launch.vhosts, _tap_fds(launch))
+    return [launch.monitor_fd, *(fd for each in given for fd in each.values())]
 
 
 def _tap_fds(launch: Launch) -> dict[str, int]:
@@ -404,12 +457,25 @@ async def _monitor(launch: Launch) -> None:
 async def _exited(launch: Launch, ended: Exit, phase: str = "monitor") -> StepFailed:
     assert launch.log is not None
     await launch.log.drain()
-    words = launch.log.words().strip()
-    said = words.splitlines()[-1] if words else str(ended)
+    said = _last_error(launch.log.words()) or str(ended)
     return StepFailed(
         f"internal error: process exited while connecting to monitor: {said}",
         launch.evidence(phase, exit_status=ended.status, signal=ended.signal),
     )
+
+
+def _last_error(words: str) -> str:
+    """Return the last line with QEMU's own name before it, else the last line; "" for none.
+
+    What follows such a line without a name are hints ("Is another process using ...?").
+    """
+    lines = [_STAMP.sub("", line) for line in words.splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith("qemu")]
+    return (named or lines or [""])[-1]
+
+
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ")
+"""What ``-msg timestamp=on`` puts before a line."""
 
 
 async def _silent(launch: Launch, failed: MonitorFailed) -> StepFailed:
@@ -443,8 +509,14 @@ async def _configure(launch: Launch) -> None:
         if str(reply.get("filename", "")).startswith("pty:")
     }
     launch.domain = files.with_ptys(launch.domain, ptys)
-    if launch.domain.on_reboot == "destroy" and launch.caps.has("set-action"):
-        await _alive(launch, monitor.execute("set-action", {"reboot": "shutdown"}))
+    for command in settle.commands(launch.domain):
+        # a QEMU before set-action has -no-reboot from the command line, which does the same
+        if command.name != "set-action" or launch.caps.has("set-action"):
+            await _alive(launch, monitor.execute(command.name, command.arguments))
+    cpus = settle.host_cpus(launch.domain)
+    if cpus:
+        assert launch.process is not None
+        affinity.pin(launch.process.pid, cpus)
 
 
 async def _load(launch: Launch) -> None:

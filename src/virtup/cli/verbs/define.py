@@ -21,7 +21,7 @@ _VALIDATE = 1
 def define(run: Run, *, file: str, validate: bool) -> None:
     """Keep the definition in *file*."""
     xml = read(file)
-    with run.trying(f"Failed to define domain from {file}"):
+    with run.trying(f"Failed to define domain from {file}", document=file):
         if validate:
             reply = run.conn.call("DOMAIN_DEFINE_XML_FLAGS", xml=xml, flags=_VALIDATE)
         else:

@@ -40,7 +40,7 @@ def create(run: Run, *, file: str, console: bool, pass_fds: str | None, **given:
     """Start the guest in *file*, which is kept only as long as it runs."""
     xml = read(file)
     _refuse_fds(pass_fds)
-    with run.trying(f"Failed to create domain from {file}"):
+    with run.trying(f"Failed to create domain from {file}", document=file):
         handle = run.conn.call("DOMAIN_CREATE_XML", xml_desc=xml, flags=_flags(given))["dom"]
     return _started(run, handle, f"created from {file}", console=console)
 
