@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from virtup.daemon.bodies import domain_body
-from virtup.errors import InternalError, InvalidArgument
+from virtup.errors import InternalError, InvalidArgument, OperationFailed
 from virtup.machine.events import Event
 from virtup.wire.tables import QEMU, REMOTE, procedure, type_line
 
@@ -50,6 +50,9 @@ EVENT_NAMES = (
 
 LEGACY_LAST = 14
 """The last event that has a message without a callback number."""
+
+CALLBACKS_MAX = 1000
+"""How many callbacks a client may have: each multiplies what every event costs."""
 
 _UNPREFIXED = {16, 24, 25, 26, 27}
 _MONITOR_REGEX, _MONITOR_NOCASE = 1, 2
@@ -157,6 +160,10 @@ class Subscriptions:
                 self._send(QEMU, "DOMAIN_MONITOR_EVENT", body)
 
     def _keep(self, wish: _Wish) -> int:
+        if len(self._wishes) >= CALLBACKS_MAX:
+            raise OperationFailed(
+                f"this client has {CALLBACKS_MAX} event callbacks and may have no more"
+            )
         callback = self._next
         self._next += 1
         self._wishes[callback] = wish

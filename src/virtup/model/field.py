@@ -284,8 +284,17 @@ class Reader:
         return ConfigUnsupported(f"{what} is not supported{hint} ({self.place(element)})")
 
 
+SHOWN_MAX = 120
+"""The longest name of an element or attribute that an error gives whole."""
+
+
 def shown(tag: str) -> str:
-    """*tag* as a person wrote it: a known namespace as its prefix, another one left out."""
+    """*tag* as a person wrote it: a known namespace as its prefix, another one left out.
+
+    No longer than a person would write it.
+    """
+    if len(tag) > SHOWN_MAX:
+        return f"{tag[:SHOWN_MAX]}..."
     if not tag.startswith("{"):
         return tag
     uri, _, local = tag[1:].partition("}")
