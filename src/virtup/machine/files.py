@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 from virtup.machine import agent
 from virtup.model.domain import Devices, Domain
+from virtup.model.domain.device import Seclabel
 from virtup.model.domain.devices.character import Character, CharSource, Console
+from virtup.model.domain.devices.disk import Disk, DiskSource
 from virtup.model.domain.devices.graphics import Graphics
 from virtup.model.domain.devices.interface import Interface, InterfaceTarget
 
@@ -24,30 +26,143 @@ CHARACTER_LISTS = ("serial", "parallel", "console", "channel")
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file or device node that QEMU opens; ``disk`` says that it is an image."""
+    """A file or device node that QEMU opens; ``disk`` says that it is an image.
+
+    One that is not to be lent (``relabel='no'``) is QEMU's user's own business; a medium that need
+    not be there (``startupPolicy``) is no part of what a saved guest rests on.
+    """
 
     path: str
     write: bool
     disk: bool = False
+    lend: bool = True
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The lowest image of a chain that the definition names; ``top`` when it is the only one."""
+
+    path: str
+    format: str
+    top: bool
+    lend: bool
 
 
 def used(domain: Domain) -> Iterator[UsedFile]:
-    """Yield the files of *domain*: kernel and initrd first, then images with their chains."""
+    """Yield the files of *domain*: kernel and initrd first, then images with their chains.
+
+    Directories that are shared with the guest are not among them: as with libvirt, their owner
+    gives QEMU's user access, and files that QEMU makes in them are that user's.
+    """
     for path in (domain.os.kernel, domain.os.initrd, domain.os.dtb):
         if path:
             yield UsedFile(path, write=False)
+    for table in domain.os.acpi_table:
+        yield UsedFile(table.path, write=False)
     for disk in domain.devices.disk:
         if disk.source is not None and disk.source.path:
-            reading = disk.readonly or disk.device == "cdrom"
-            yield UsedFile(disk.source.path, write=not reading, disk=True)
+            lend = may_lend(disk.source.seclabel)
+            yield UsedFile(
+                disk.source.path,
+                write=not is_read_only(disk),
+                disk=True,
+                lend=lend,
+                needed=not may_miss(disk, cold=False),
+            )
         below = disk.backing_store
         while below is not None and below.source is not None and below.source.path:
-            yield UsedFile(below.source.path, write=False, disk=True)
+            lend = may_lend(below.source.seclabel)
+            yield UsedFile(below.source.path, write=False, disk=True, lend=lend)
             below = below.backing_store
+    for nic in domain.devices.interface:
+        if nic.rom is not None and nic.rom.file and nic.rom.enabled is not False:
+            yield UsedFile(nic.rom.file, write=False)
+    for kind, sources in backends(domain):
+        yield from _of_backend(kind, sources[0] if sources else CharSource())
+    for audio in domain.devices.audio:
+        if audio.type == "file" and audio.path:
+            yield UsedFile(audio.path, write=True)
+    for rng in domain.devices.rng:
+        if rng.backend.model == "random" and rng.backend.path:
+            yield UsedFile(rng.backend.path, write=False)
+
+
+def _of_backend(kind: str | None, source: CharSource) -> Iterator[UsedFile]:
+    """The files of one character device that QEMU opens by itself."""
+    lend = may_lend(source.seclabel)
+    if not source.path:
+        return
+    if kind == "dev" or (kind == "unix" and source.mode == "connect"):
+        yield UsedFile(source.path, write=True, lend=lend)
+    elif kind == "pipe":
+        # QEMU takes the pair, and the one of the bare name when there is no pair
+        for path in (f"{source.path}.in", f"{source.path}.out", source.path):
+            yield UsedFile(path, write=True, lend=lend)
+
+
+def may_miss(disk: Disk, *, cold: bool) -> bool:
+    """Whether a start may go on without the image of *disk*, if it is not there.
+
+    ``requisite`` lets a medium be missing when a saved guest goes on, and not at a *cold* start;
+    a hard disk that a saved guest has cannot be missing.
+    """
+    policy = disk.source.startup_policy if disk.source is not None else None
+    if not cold:
+        return policy in ("optional", "requisite") and disk.device in ("cdrom", "floppy")
+    return policy == "optional"
+
+
+def is_read_only(disk: Disk) -> bool:
+    """Whether QEMU only reads the images of *disk*."""
+    return disk.readonly or disk.device == "cdrom"
+
+
+def may_lend(labels: tuple[Seclabel, ...]) -> bool:
+    """Whether a file with *labels* may change its owner for the guest's time.
+
+    Labels of other security models say nothing of owners.
+    """
+    return not any(one.relabel is False and one.model in (None, "dac") for one in labels)
+
+
+def last_layer(disk: Disk) -> Layer | None:
+    """Return the image below which only its own header tells what is there; None if nothing is."""
+    if disk.source is None or not disk.source.path:
+        return None
+    format = (disk.driver.type if disk.driver is not None else None) or "raw"
+    layer = Layer(disk.source.path, format, top=True, lend=may_lend(disk.source.seclabel))
+    below = disk.backing_store
+    while below is not None:
+        if below.source is None or not below.source.path:
+            return None  # <backingStore/> ends the chain
+        lend = may_lend(below.source.seclabel)
+        layer = Layer(below.source.path, below.format or "raw", top=False, lend=lend)
+        below = below.backing_store
+    return layer
+
+
+def backends(domain: Domain) -> Iterator[tuple[str | None, tuple[CharSource, ...]]]:
+    """Yield type and sources of everything that has the host's end of a character device."""
     for device in characters(domain):
-        source = device.source[0] if device.source else None
-        if device.type == "dev" and source is not None and source.path:
-            yield UsedFile(source.path, write=True)
+        yield device.type, device.source
+    for card in domain.devices.smartcard:
+        yield card.type, card.source
+    for rng in domain.devices.rng:
+        yield rng.backend.type, rng.backend.source
+
+
+def labelled(domain: Domain) -> Iterator[DiskSource | CharSource]:
+    """Yield every source whose file may have security labels."""
+    for disk in domain.devices.disk:
+        if disk.source is not None:
+            yield disk.source
+        below = disk.backing_store
+        while below is not None and below.source is not None:
+            yield below.source
+            below = below.backing_store
+    for _, sources in backends(domain):
+        yield from sources
 
 
 def characters(domain: Domain) -> Iterator[Character]:

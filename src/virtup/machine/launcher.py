@@ -29,7 +29,7 @@ from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
 from virtup.host.save_file import Image
 from virtup.machine import attempts as records
-from virtup.machine import files
+from virtup.machine import demands, files
 from virtup.machine.attempts import Attempt, Attempts
 from virtup.machine.events import EventBus
 from virtup.machine.failure import StepFailed, told
@@ -53,6 +53,9 @@ log = logging.getLogger(__name__)
 
 LOG_KEPT = 16 * 1024
 """How much of QEMU's own words a record of a failed start keeps, in characters."""
+
+MISSING_EMPTIED, MISSING_DROPPED = 0, 1
+"""``virConnectDomainEventDiskChangeReason``: a drive without its medium, a disk left out."""
 
 LONG_DEFINITION = 64 * 1024
 """A definition of more characters takes more than a few milliseconds to read."""
@@ -136,7 +139,9 @@ class Launcher:
             whole = partial(
                 complete, domain, caps, uuid=str(uuids.uuid4()), mac=random_mac, emulator=emulator
             )
-            return await _beside(len(xml), whole)
+            done = await _beside(len(xml), whole)
+            demands.refuse_labels(done)
+            return done
         except VirtError as error:
             evidence = Evidence(
                 phase="parse" if domain is None else "validate",
@@ -333,6 +338,15 @@ class Launcher:
         machine.watch()
         if launch.domain.commandline is not None:
             machine.taint("custom-argv")
+        for one in launch.dropped:
+            reason = MISSING_EMPTIED if one.emptied else MISSING_DROPPED
+            machine.tell(
+                "disk-change",
+                oldSrcPath=one.path,
+                newSrcPath=None,
+                devAlias=one.alias,
+                reason=reason,
+            )
         machine.started(paused=launch.paused, restored=launch.image is not None)
         return machine
 

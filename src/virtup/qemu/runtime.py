@@ -13,7 +13,7 @@ class Runtime:
     """One start's own values; mappings go by alias.
 
     *lib_dir* is the guest's private directory and QEMU's home. *char_fds* are listening sockets
-    of unix character devices and files opened for output. *vhost_fds* switches vhost-net on for
+    of unix character devices and files opened for output, *log_fds* those that get a copy. *vhost_fds* switches vhost-net on for
     its interface. *host_cdroms* are device nodes that the host knows to be CD-ROM drives. *user_runtime_dir* is
     where the user's PipeWire listens.
     """
@@ -25,6 +25,7 @@ class Runtime:
     tap_fds: Mapping[str, int] = field(default_factory=dict)
     vhost_fds: Mapping[str, int] = field(default_factory=dict)
     char_fds: Mapping[str, int] = field(default_factory=dict)
+    log_fds: Mapping[str, int] = field(default_factory=dict)
     vnc_ports: Mapping[str, int] = field(default_factory=dict)
     vnc_listen: str = "127.0.0.1"
     host_cdroms: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,7 @@ async def test_a_reboot_by_acpi_resets_instead_of_ending(tmp_path):
 
 @pytest.mark.parametrize(
     ("crash", "end"),
-    [("destroy", Shutoff.CRASHED), ("coredump-destroy", Shutoff.CRASHED), ("preserve", None)],
+    [("destroy", Shutoff.CRASHED), ("preserve", None)],
 )
 async def test_a_panic_does_what_the_definition_says(tmp_path, crash, end):
     async with living(tmp_path, crash=crash) as life:
@@ -195,6 +195,50 @@ async def test_a_panic_restarts_the_guest_when_the_definition_says_so(tmp_path):
         life.qmp.event("GUEST_PANICKED")
         await life.heard("GUEST_PANICKED")
         assert [message["execute"] for message in life.qmp.seen][-2:] == ["system_reset", "cont"]
+        assert life.lifecycle() == [(Lifecycle.CRASHED, 0), (Lifecycle.RESUMED, 0)]
+        assert (life.machine.state, life.machine.reason) == (State.RUNNING, Running.CRASHED)
+
+
+async def test_a_crash_starts_over_where_a_reset_ends_the_guest(tmp_path):
+    async with living(tmp_path, crash="restart") as life:
+        life.machine.live = replace(life.machine.live, on_reboot="destroy")
+        life.qmp.answers["set-action"] = {}
+        life.qmp.event("GUEST_PANICKED")
+        await life.heard("GUEST_PANICKED")
+        ran = [(one["execute"], one.get("arguments", {}).get("reboot")) for one in life.qmp.seen]
+        assert ran[-4:] == [
+            ("set-action", "reset"), ("system_reset", None), ("set-action", "shutdown"), ("cont", None),
+        ]  # fmt: skip
+
+
+async def test_a_guest_that_powers_off_starts_over_when_the_definition_says_so(tmp_path):
+    async with living(tmp_path) as life:
+        life.machine.live = replace(life.machine.live, on_poweroff="restart")
+        life.qmp.event("SHUTDOWN", guest=True, reason="guest-shutdown")
+        await life.heard("SHUTDOWN")
+        assert [message["execute"] for message in life.qmp.seen][-2:] == ["system_reset", "cont"]
+        assert not life.ends
+        life.qmp.event("SHUTDOWN", guest=False, reason="host-signal")
+        assert await life.ended() is Shutoff.SHUTDOWN
+
+
+@pytest.mark.parametrize(
+    ("policies", "reboot", "restarts"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"on_reboot": "destroy"}, True, False),
+        ({"on_reboot": "preserve"}, True, False),
+        ({"on_poweroff": "restart"}, False, True),
+        ({"on_poweroff": "preserve"}, False, False),
+    ],
+)
+async def test_what_a_guest_is_asked_for_follows_the_definition(
+    tmp_path, policies, reboot, restarts
+):
+    async with living(tmp_path) as life:
+        life.machine.live = replace(life.machine.live, **policies)
+        assert life.machine.restarts(reboot=reboot) is restarts
 
 
 @pytest.mark.parametrize(("action", "state"), [("pause", State.PAUSED), ("reset", State.RUNNING)])

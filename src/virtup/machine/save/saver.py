@@ -93,7 +93,7 @@ async def _write(
         await stream.send(machine.running, writer.fd, job)
     else:
         await _send_compressed(machine, request.format, writer, job)
-    paths = [file.path for file in files.used(live) if file.disk]
+    paths = [file.path for file in files.used(live) if file.disk and file.needed]
     disks = await asyncio.to_thread(lambda: {path: of_disk(path, sync=True) for path in paths})
     facts = Facts(
         uuid=str(live.uuid),

@@ -7,6 +7,7 @@ from typing import Any
 from virtup.errors import ConfigUnsupported, XmlRefused
 from virtup.model.document import Place
 from virtup.model.domain.address import DriveAddress
+from virtup.model.domain.applies import refuse_idle_settings
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.guest import Domain
@@ -27,6 +28,7 @@ def validate(dom: Domain, caps: Caps) -> None:
     _kvm(dom)
     _q35_only(dom)
     _iothreads(dom)
+    refuse_idle_settings(dom)
 
 
 def _refused(dom: Domain, element: Element, sentence: str) -> XmlRefused:

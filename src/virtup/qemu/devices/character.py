@@ -27,7 +27,15 @@ class Chardevs:
         """The host's end of *one*, named after its alias."""
         source = one.source[0] if one.source else CharSource()
         name = f"char{one.alias}"
-        log = [("logfile", one.log.file), ("logappend", one.log.append)] if one.log else []
+        log: list[tuple[str, Any]] = []
+        if one.log is not None:
+            fd = self.run.log_fds.get(str(one.alias))
+            given = fd is not None
+            if fd is not None:
+                yield self._add_fd(fd, f"{one.alias}-log")
+            path = f"/dev/fdset/{self.sets - 1}" if given else one.log.file
+            append = one.log.append is not False if given else one.log.append
+            log = [("logfile", path), ("logappend", append)]
         match one.type:
             case "null" | "vc" | "pty" | "stdio":
                 yield keyed("-chardev", one.type, [("id", name), *log])
@@ -55,12 +63,16 @@ class Chardevs:
     ) -> Iterator[Option]:
         path, fd = source.path, self.run.char_fds.get(str(one.alias))
         if fd is not None:
-            head = [("set", self.sets), ("fd", fd), ("opaque", f"{one.alias}-source")]
-            yield keyed("-add-fd", None, head)
-            path = f"/dev/fdset/{self.sets}"
-            self.sets += 1
+            yield self._add_fd(fd, f"{one.alias}-source")
+            path = f"/dev/fdset/{self.sets - 1}"
         append = source.append if fd is None else source.append is not False
         yield keyed("-chardev", "file", [("id", name), ("path", path), ("append", append), *log])
+
+    def _add_fd(self, fd: int, name: str) -> Option:
+        """Name an inherited descriptor, as a set of its own: the last one counted."""
+        head = [("set", self.sets), ("fd", fd), ("opaque", name)]
+        self.sets += 1
+        return keyed("-add-fd", None, head)
 
     def _unix(
         self, one: Character, source: CharSource, name: str, log: list[tuple[str, Any]]

@@ -1,0 +1,157 @@
+"""What a definition asks of the host beside QEMU's arguments, found out and refused at a start.
+
+All of it touches the host: the functions wait for the file systems that a definition names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from virtup.errors import ConfigUnsupported
+from virtup.host import affinity, chain, media, tap
+from virtup.machine import files
+from virtup.machine.files import UsedFile
+from virtup.model.document import Place
+from virtup.model.domain import Domain
+from virtup.model.domain.devices.disk import Disk
+from virtup.model.domain.devices.interface import Interface
+from virtup.model.field import Element
+from virtup.model.scalar import format_cpuset
+from virtup.qemu import settle
+from virtup.qemu.devices.interface import VIRTIO, vhost_wanted
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A disk that a start went on without; ``emptied`` when its drive stays, without a medium."""
+
+    path: str
+    alias: str
+    target: str
+    emptied: bool
+
+    def __str__(self) -> str:
+        """Say it in a line for logs."""
+        what = "started without it, its drive is empty" if self.emptied else "left out of the guest"
+        return f"disk '{self.target}': '{self.path}' is missing; {what} (startupPolicy)"
+
+
+def _at(domain: Domain, element: Element) -> Place:
+    return Place(domain.source, element.line or domain.line)
+
+
+# -- images ------------------------------------------------------------------------------------
+
+
+def may_drop(domain: Domain, *, cold: bool) -> bool:
+    """Whether *domain* has a disk that a start may go on without; asks nothing of the host."""
+    return any(files.may_miss(disk, cold=cold) for disk in domain.devices.disk)
+
+
+def without_missing(domain: Domain, *, cold: bool) -> tuple[Domain, tuple[Dropped, ...]]:
+    """Return *domain* without the images that are missing and may be.
+
+    A CD-ROM or floppy drive stays, empty; a hard disk goes.
+    """
+    kept: list[Disk] = []
+    dropped: list[Dropped] = []
+    for disk in domain.devices.disk:
+        path = disk.source.path if disk.source is not None else None
+        if path is None or not files.may_miss(disk, cold=cold) or media.present(path):
+            kept.append(disk)
+            continue
+        is_drive = disk.device in ("cdrom", "floppy")
+        dropped.append(Dropped(path, str(disk.alias), disk.target.dev, is_drive))
+        if is_drive:
+            kept.append(replace(disk, source=None, backing_store=None))
+    if not dropped:
+        return domain, ()
+    return replace(domain, devices=replace(domain.devices, disk=tuple(kept))), tuple(dropped)
+
+
+def below(domain: Domain) -> Iterator[UsedFile]:
+    """Yield the files that images stand on by their own headers, as QEMU will find them.
+
+    A chain that the definition spells out to its end is not looked into; nor is an image that it
+    says is raw.
+    """
+    for disk in domain.devices.disk:
+        last = files.last_layer(disk)
+        if last is None or not last.lend:
+            continue
+        for found in chain.below(last.path, last.format):
+            write = found.data and last.top and not files.is_read_only(disk)
+            yield UsedFile(found.path, write=write, disk=True)
+
+
+def host_cdroms(domain: Domain) -> frozenset[str]:
+    """Return the drives of the host that the guest gets as they are."""
+    nodes = {
+        disk.source.path
+        for disk in domain.devices.disk
+        if disk.device == "cdrom" and disk.type == "block" and disk.source is not None
+    }
+    return frozenset(node for node in nodes if node and media.is_cdrom_drive(node))
+
+
+# -- interfaces --------------------------------------------------------------------------------
+
+
+def open_vhost(domain: Domain, nic: Interface) -> int | None:
+    """Open the kernel's queues for *nic*; None when it does without them.
+
+    Raises ConfigUnsupported when the definition asks for them by name and they are not to be had.
+    """
+    asked = nic.driver is not None and nic.driver.name == "vhost"
+    if not vhost_wanted(nic):
+        if asked:
+            raise ConfigUnsupported(
+                f"interface '{nic.alias}' asks for <driver name='vhost'/>, which needs a tap and a "
+                f"virtio model ({', '.join(VIRTIO)}): it is of type '{nic.type}' and model "
+                f"'{nic.model}' ({_at(domain, nic)})"
+            )
+        return None
+    fd = tap.open_vhost()
+    if fd is None and asked:
+        raise ConfigUnsupported(
+            f"interface '{nic.alias}' asks for <driver name='vhost'/>, and '/dev/vhost-net' cannot "
+            f"be opened here; without the name it starts either way ({_at(domain, nic)})"
+        )
+    return fd
+
+
+# -- processors --------------------------------------------------------------------------------
+
+
+def check_cpus(domain: Domain) -> None:
+    """Refuse a cpuset that names processors which this host does not have."""
+    wanted = settle.host_cpus(domain)
+    if not wanted:
+        return
+    online = affinity.online()
+    missing = sorted(set(wanted) - online)
+    if missing:
+        assert domain.vcpu is not None
+        raise ConfigUnsupported(
+            f"<vcpu cpuset='{domain.vcpu.cpuset}'> names the host's CPUs {format_cpuset(tuple(missing))}, "
+            f"which are not there or off: online are {format_cpuset(tuple(sorted(online)))} "
+            f"({_at(domain, domain.vcpu)})"
+        )
+
+
+# -- labels ------------------------------------------------------------------------------------
+
+
+def refuse_labels(domain: Domain) -> None:
+    """Refuse an owner or label that the definition gives a file: virtup sets none but QEMU's user.
+
+    Raises ConfigUnsupported; asks nothing of the host.
+    """
+    for source in files.labelled(domain):
+        for one in source.seclabel:
+            if one.label:
+                raise ConfigUnsupported(
+                    f"<seclabel> with the label '{one.label}' is not supported: a file is lent to "
+                    f"QEMU's user, or left as it is with relabel='no' ({_at(domain, one)})"
+                )
