@@ -85,6 +85,8 @@ _ERRNO_WORDS: tuple[tuple[int, str], ...] = (
     (errno.EADDRINUSE, "la direcci[oó]n ya se está usando|adresse déjà utilisée|地址已在使用"),
     (errno.EADDRNOTAVAIL, "cannot assign requested address"),
     (errno.ENODEV, "no such device$|no such device[^\\w ]|kein passendes gerät"),
+    (errno.ENODEV, "dispositivo inexistente|no existe el dispositivo|périphérique de ce type"),
+    (errno.ENODEV, "没有那个设备|そのようなデバイスはありません|нет такого устройства"),
     (errno.ENXIO, "no such device or address"),
     (
         errno.ENOMEM,
@@ -148,6 +150,11 @@ class Said:
 def said(ev: Evidence) -> Said:
     """Return the words of *ev*: QEMU's first, then the manager's, then the monitor's."""
     return _said(ev.stderr, ev.error, ev.qmp_error)
+
+
+def noted(ev: Evidence) -> Said:
+    """Return what was written down of the host, and the words: its logs may stand in either."""
+    return _said(ev.stderr, ev.error, ev.notes)
 
 
 def errno_of(words: str) -> int | None:

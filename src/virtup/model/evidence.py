@@ -36,6 +36,8 @@ class Evidence:
     how a monitor failed while its QEMU lives: ``no greeting``, ``no answer``, ``garbage`` or
     ``closed``. ``errno`` and ``path`` belong to the system call that failed. ``user``, ``uid``
     and ``gids`` are those QEMU runs with; ``uid`` None means that they are not known.
+    ``notes`` is what somebody wrote down of a host that is not here: lines of its kernel's log, of
+    its audit log, of ``ls -l``.
     ``handed_over`` are paths that QEMU's account owned while it ran, whoever owns them now.
     """
 
@@ -49,6 +51,7 @@ class Evidence:
     errno: int | None = None
     path: str = ""
     qmp_error: str = ""
+    notes: str = ""
     silence: str = ""
     waited_s: float = 0.0
     doing: str = ""

@@ -1,0 +1,1 @@
+"""Causes that concern libvirt's daemons, their sockets and hooks."""

@@ -1,0 +1,1 @@
+"""Causes that concern devices of the host that a guest is given."""

@@ -1,0 +1,111 @@
+"""Causes that words tell by themselves: the phrases of a cause, and the finding they make.
+
+A phrase is a pattern for one message, as one version or one program puts it; its group
+``subject`` is the thing concerned. What the sentence and the fixes say of the subject stands in
+them as ``{subject}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.words import Seen, noted, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+SUBJECTS_MAX = 3
+"""So many things with one trouble are told apart; more are the same trouble again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A cause that its phrases tell.
+
+    ``phrases`` make it likely, ``doubtful`` ones, which other causes have as well, possible;
+    ``noted`` ones are looked for in what the host's own logs and listings say and make it likely
+    where a phrase of the other two is found as well, possible alone. ``unless`` are words that
+    make it another cause's. ``backed`` has to be found in the definition, the command line or
+    the host's notes for a doubtful phrase to become likely. ``otherwise`` is the sentence, and
+    ``subject`` the thing, when the phrase names none.
+    """
+
+    code: str
+    slug: str
+    sentence: str
+    phrases: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
+    unless: str = ""
+    backed: str = ""
+    otherwise: str = ""
+    subject: str = ""
+    fixes: tuple[Fix, ...] = ()
+
+    def probes(self, _ev: Evidence) -> tuple[Probe[Fact], ...]:
+        """Ask for nothing: the words say it."""
+        return ()
+
+    def find(self, ev: Evidence) -> Iterator[Finding]:
+        """Yield a finding for each thing that the words complain of."""
+        if self.unless and said(ev).find(_compiled(self.unless)) is not None:
+            return
+        heard = noted(ev)
+        notes = [seen for phrase in self.noted for seen in heard.find_all(_compiled(phrase))]
+        found = [(seen, Certainty.LIKELY) for seen in self._seen(ev, self.phrases)]
+        sure = bool(notes) or (bool(self.backed) and self._is_backed(ev))
+        certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
+        found += [(seen, certainty) for seen in self._seen(ev, self.doubtful)]
+        told: set[str] = set()
+        for seen, how in sorted(found, key=lambda one: (one[0].at, one[1].value)):
+            subject = self._subject(seen)
+            if subject in told or len(told) == SUBJECTS_MAX:
+                continue
+            told.add(subject)
+            yield self._finding(seen, how, tuple(note.quote for note in notes[:1]))
+        if not told and notes:
+            yield replace(self._finding(notes[0], Certainty.POSSIBLE, ()), at=NOWHERE)
+
+    def _seen(self, ev: Evidence, phrases: tuple[str, ...]) -> Iterator[Seen]:
+        for phrase in phrases:
+            yield from said(ev).find_all(_compiled(phrase))
+
+    def _is_backed(self, ev: Evidence) -> bool:
+        pattern = _compiled(self.backed)
+        texts = (ev.definition, "\n".join(ev.argv), noted(ev).text)
+        return any(pattern.search(text) for text in texts)
+
+    def _subject(self, seen: Seen) -> str:
+        return (seen.match.groupdict().get("subject") or "").strip()
+
+    def _finding(self, seen: Seen, certainty: Certainty, more: tuple[str, ...]) -> Finding:
+        named = self._subject(seen)
+        sentence = self.sentence if named or not self.otherwise else self.otherwise
+        subject = named or self.subject
+        return Finding(
+            code=self.code,
+            slug=self.slug,
+            sentence=sentence.replace("{subject}", subject),
+            subject=subject,
+            certainty=certainty,
+            evidence=tuple(dict.fromkeys((seen.quote, *more))),
+            fixes=tuple(_filled(fix, subject if named else "NAME") for fix in self.fixes),
+            at=seen.at,
+        )
+
+
+def _filled(fix: Fix, subject: str) -> Fix:
+    return replace(
+        fix,
+        text=fix.text.replace("{subject}", subject),
+        commands=tuple(one.replace("{subject}", subject) for one in fix.commands),
+        undo=tuple(one.replace("{subject}", subject) for one in fix.undo),
+    )
+
+
+@cache
+def _compiled(phrase: str) -> re.Pattern[str]:
+    return re.compile(phrase, re.IGNORECASE | re.MULTILINE)
