@@ -25,3 +25,20 @@ def drain(fd: int) -> bytes:
         return os.read(fd, 4096)
     except BlockingIOError:
         return b""
+
+
+def pour(file: int, length: int, end: int) -> None:
+    """Move *length* bytes of *file*, from its offset on, into a pipe, and close that.
+
+    Whoever reads may go away before the end. Raises OSError when the file cannot be read.
+    """
+    try:
+        while length > 0:
+            moved = os.splice(file, end, length)
+            if not moved:
+                return
+            length -= moved
+    except BrokenPipeError:
+        return
+    finally:
+        os.close(end)

@@ -222,6 +222,13 @@ class Image:
     trailer: Trailer | None = None
     consumed_ns: int | None = None
 
+    @property
+    def stream_bytes(self) -> int:
+        """How long the stream is in the file."""
+        if self.trailer is not None:
+            return self.trailer.stream_bytes
+        return self.size - self.head.header.stream_offset
+
 
 def inspect(path: str) -> Image:
     """Read head and trailer of the image at *path* and check them; the stream is not read.

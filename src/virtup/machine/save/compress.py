@@ -5,6 +5,7 @@ They run as libvirt runs them (``PROGRAM -c``, ``PROGRAM -dc``), so that images 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from virtup.errors import ConfigUnsupported, OperationFailed
@@ -47,12 +48,16 @@ def format_of(name: str) -> Format:
 
 @dataclass
 class Filter:
-    """A running program: ``end`` is the end of a pipe that is QEMU's; ``words`` of its own."""
+    """A running program: ``end`` is the end of a pipe that is QEMU's; ``words`` of its own.
+
+    ``feeding`` gives it its part of a file.
+    """
 
     program: str
     process: Process
     end: int
     words: int
+    feeding: asyncio.Task[None] | None = None
 
     def close_end(self) -> None:
         """Close our copy of the pipe's end, after QEMU has its own; twice is harmless."""
@@ -67,6 +72,7 @@ class Filter:
         self.close_end()
         ended = await self.process.wait()
         said = self._last_words()
+        await self._fed()
         if ended.signal == SIGPIPE or "Broken pipe" in said:
             return
         if ended.status != 0:
@@ -78,6 +84,14 @@ class Filter:
         self.process.kill(9)
         await self.process.wait()
         self._last_words()
+        await self._fed()
+
+    async def _fed(self) -> None:
+        try:
+            if self.feeding is not None:
+                await self.feeding
+        except OSError as error:
+            raise StreamFailed(f"the image cannot be read: {error.strerror}") from error
 
     def _last_words(self) -> str:
         words, self.words = self.words, -1
@@ -92,10 +106,22 @@ def compressor(format: Format, file: int) -> Filter:
     return _start(format, "-c", stdin=read_end, stdout=file, ours=write_end, theirs=read_end)
 
 
-def decompressor(format: Format, file: int) -> Filter:
-    """Start the program that gives *file*, from its offset on, decompressed at its ``end``."""
+def decompressor(format: Format, file: int, length: int) -> Filter:
+    """Start the program that gives *length* bytes of *file* decompressed at its ``end``.
+
+    They begin at the file's offset. What is behind them is none of the program's business.
+    """
     read_end, write_end = pipes.make()
-    return _start(format, "-dc", stdin=file, stdout=write_end, ours=read_end, theirs=write_end)
+    fed, feed = pipes.make()
+    try:
+        made = _start(format, "-dc", stdin=fed, stdout=write_end, ours=read_end, theirs=write_end)
+    except OperationFailed:
+        pipes.close(feed)
+        raise
+    finally:
+        pipes.close(fed)
+    made.feeding = asyncio.ensure_future(asyncio.to_thread(pipes.pour, file, length, feed))
+    return made
 
 
 def _start(format: Format, mode: str, *, stdin: int, stdout: int, ours: int, theirs: int) -> Filter:

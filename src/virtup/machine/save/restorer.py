@@ -113,7 +113,7 @@ async def _receive(monitor: Monitor, image: Image, job: Job, alive: Callable[[],
         if image.head.header.format is Format.RAW:
             await stream.receive(monitor, file, job, alive)
             return
-        program = compress.decompressor(image.head.header.format, file)
+        program = compress.decompressor(image.head.header.format, file, image.stream_bytes)
         try:
             loading = asyncio.ensure_future(stream.receive(monitor, program.end, job, alive))
             await asyncio.sleep(0)

@@ -70,10 +70,7 @@ async def _follow(
     while alive():
         seen = await monitor.execute("query-migrate")
         state = seen.get("status", "none")
-        ram = seen.get("ram")
-        if ram:
-            job.total_bytes = int(ram.get("total", 0))
-            job.done_bytes = job.total_bytes - int(ram.get("remaining", 0))
+        job.take(seen)
         if state == "completed":
             return
         if state == "cancelled" or (cancelled and state == "failed"):
