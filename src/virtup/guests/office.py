@@ -39,20 +39,19 @@ class Office:
     same: Callable[[str], str] = field(default=lambda uri: uri)
     boot: str = ""
 
-    async def reach(self, uri: str, seconds: float) -> Remote:
-        """Connect to a daemon, again and again within *seconds*; raises Unreachable."""
+    async def reach(self, uri: str, seconds: float, *, once: bool = False) -> Remote:
+        """Connect to a daemon within *seconds*, again and again unless *once*; raises Unreachable."""
         until = self.clock.monotonic() + seconds
         while True:
             attempt = asyncio.ensure_future(self.connect(uri))
-            left = max(0.0, until - self.clock.monotonic())
-            if not await self.within(attempt, left if seconds else None):
+            if not await self.within(attempt, max(0.0, until - self.clock.monotonic())):
                 attempt.cancel()
                 await asyncio.gather(attempt, return_exceptions=True)
                 raise Unreachable(f"'{uri}' did not answer within {seconds:g} s")
             try:
                 return await attempt
             except VirtError as error:
-                if self.clock.monotonic() + _RETRY_S >= until:
+                if once or self.clock.monotonic() + _RETRY_S >= until:
                     raise Unreachable(f"'{uri}' cannot be reached: {error.message}") from error
             await self.clock.sleep(_RETRY_S)
 

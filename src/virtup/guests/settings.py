@@ -202,7 +202,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "parallel_save": _AT_ONCE,
     "parallel_start": _AT_ONCE,
     "deadline": _SECONDS,
-    "connect_timeout": _SECONDS,
+    "connect_timeout": _number(1, 10**6),
     "save_dir": _folder,
     "save_speed": _number(0, 10**6),
 }

@@ -28,7 +28,7 @@ async def gather(office: Office, *, started: bool) -> dict[str, Any]:
 
 async def _autostart(office: Office, uri: str) -> dict[str, Any]:
     try:
-        remote = await office.reach(uri, 0.0)
+        remote = await office.reach(uri, ASK_S, once=True)
     except Unreachable as error:
         return {"uri": uri, "guests": [], "error": error.message}
     try:

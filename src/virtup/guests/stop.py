@@ -26,6 +26,7 @@ from virtup.model.boot_order import Member, arrange, reverse
 GRACE_S_MAX = 60.0
 """How much of the deadline is kept for guests whose save came to nothing."""
 REACH_S = 10.0
+"""How long a daemon is looked for at a stop, CONNECT_TIMEOUT if that is less."""
 _POLL_S = 0.5
 
 
@@ -40,7 +41,7 @@ async def stop(office: Office) -> Run:
     ends = _Ends(office)
     for uri in office.uris():
         try:
-            remote = await office.reach(uri, REACH_S)
+            remote = await office.reach(uri, min(REACH_S, office.settings.connect_timeout))
         except Unreachable as error:
             office.fail(run, f"{error.message}; whoever runs there was not looked after")
             continue
@@ -61,7 +62,7 @@ async def foresee(office: Office) -> list[tuple[str, Plan | str]]:
     ends = _Ends(office)
     for uri in office.uris():
         try:
-            remote = await office.reach(uri, REACH_S)
+            remote = await office.reach(uri, REACH_S, once=True)
         except Unreachable as error:
             found.append((uri, error.message))
             continue

@@ -12,13 +12,17 @@ from virtup.host.process import SpawnError, spawn
 LOGIND = "/run/systemd/seats"
 """logind's own directory: where it is not, logind does not run."""
 
-_PROGRAM = "systemd-inhibit"
+PROGRAM = "/usr/bin/systemd-inhibit"
+
+_ENVIRONMENT = ("DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _ANSWER_S = 5.0
 
 
 @contextlib.contextmanager
-def inhibited(who: str, why: str, *, logind: str = LOGIND) -> Iterator[bool]:
+def inhibited(
+    who: str, why: str, *, logind: str = LOGIND, program: str = PROGRAM
+) -> Iterator[bool]:
     """Hold the host up (``block`` shutdown and sleep) for the block; tell whether logind agreed.
 
     Nothing is held where logind does not run, does not answer, or does not allow it.
@@ -29,7 +33,7 @@ def inhibited(who: str, why: str, *, logind: str = LOGIND) -> Iterator[bool]:
     theirs_in, ours_in = os.pipe2(os.O_CLOEXEC)
     ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
     try:
-        held = _begin(who, why, theirs_in, theirs_out)
+        held = _begin(program, who, why, theirs_in, theirs_out)
         os.close(theirs_in)
         os.close(theirs_out)
         theirs_in = theirs_out = -1
@@ -41,20 +45,18 @@ def inhibited(who: str, why: str, *, logind: str = LOGIND) -> Iterator[bool]:
                 os.close(fd)
 
 
-def _begin(who: str, why: str, stdin: int, stdout: int) -> bool:
+def _begin(program: str, who: str, why: str, stdin: int, stdout: int) -> bool:
     what = ["--what=shutdown:sleep", "--mode=block", f"--who={who}", f"--why={why}"]
-    command = [_PROGRAM, *what, "sh", "-c", "echo held; exec cat"]
-    program = next(
-        (f"{d}/{_PROGRAM}" for d in _PATH.split(":") if os.access(f"{d}/{_PROGRAM}", os.X_OK)),
-        _PROGRAM,
-    )
-    env = {"PATH": _PATH, "LC_ALL": "C"}
-    for name in ("DBUS_SYSTEM_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
-        if name in os.environ:
-            env[name] = os.environ[name]
+    env = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        spawn([program, *command[1:]], env, stdin=stdin, stdout=stdout, stderr=null).close()
+        spawn(
+            [program, *what, "/bin/sh", "-c", "echo held; exec cat"],
+            {**env, "PATH": _PATH, "LC_ALL": "C"},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=null,
+        ).close()
     except SpawnError:
         return False
     finally:
