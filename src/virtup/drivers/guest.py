@@ -240,13 +240,9 @@ class Guest:
             may_agent = bool(flags & POWER_AGENT) or not flags
             may_acpi = bool(flags & POWER_ACPI) or not flags
             if may_agent and (machine.agent_connected or not may_acpi):
-                mode = "reboot" if reboot else "powerdown"
-                command = {"execute": "guest-shutdown", "arguments": {"mode": mode}}
                 try:
-                    machine.fake_reboot = reboot
-                    await machine.ask_agent(command, timeout_s=5.0, wait_answer=False)
+                    await machine.shut_down_by_agent(restart=reboot)
                 except (AgentUnresponsive, agent.AgentRefused, agent.AgentNotConfigured):
-                    machine.fake_reboot = False
                     if not may_acpi:
                         raise
                 else:
@@ -381,8 +377,7 @@ class Guest:
         request = agent.parse_command(command)
         machine.taint("custom-ga-command")
         limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(wait_s, wait_s)
-        reply = await machine.ask_agent(request, timeout_s=limit)
-        return None if reply is None else agent.to_text(reply)
+        return agent.to_text(await machine.ask_agent(request, timeout_s=limit))
 
     # -- what the registry tells it ------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Machine:
     _finishing: bool = False
     _supervisor: asyncio.Task[None] | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _agent_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _agent: agent.Line = field(default_factory=agent.Line)
     _by_us: bool = False
 
     @property
@@ -285,6 +285,7 @@ class Machine:
     # each returns False when the event must not move the state
 
     def _qmp_shutdown(self, data: dict[str, Any]) -> bool:
+        self._agent.guest_went()
         again = self.live.on_poweroff == "restart" and data.get("reason") != "host-signal"
         if self.fake_reboot or again:
             self.fake_reboot = False
@@ -299,6 +300,8 @@ class Machine:
         return False
 
     def _qmp_reset(self, _data: dict[str, Any]) -> bool:
+        self._agent.guest_went()
+        self.fake_reboot = False
         self.tell("reboot")
         return False
 
@@ -344,6 +347,8 @@ class Machine:
     def _qmp_vserport_change(self, data: dict[str, Any]) -> bool:
         if data.get("id") == self._agent_alias():
             self.agent_connected = bool(data.get("open"))
+            if not self.agent_connected:
+                self._agent.agent_left()
             self.tell("agent-lifecycle", state=1 if self.agent_connected else 2, reason=2)
         return False
 
@@ -423,14 +428,17 @@ class Machine:
             raise agent.AgentNotReady("QEMU guest agent is not connected")
 
     async def ask_agent(
-        self, command: dict[str, Any], *, timeout_s: float | None, wait_answer: bool = True
-    ) -> dict[str, Any] | None:
+        self, command: dict[str, Any], *, timeout_s: float | None
+    ) -> dict[str, Any]:
         """Send one command to the guest agent; one at a time a guest."""
         self.require_agent()
-        async with self._agent_lock:
-            return await agent.ask(
-                self.agent_path, command, timeout_s=timeout_s, wait_answer=wait_answer
-            )
+        return await self._agent.ask(self.agent_path, command, timeout_s=timeout_s)
+
+    async def shut_down_by_agent(self, *, restart: bool = False) -> None:
+        """Have the agent shut the guest down, or with *restart* reboot it; wait until it does."""
+        self.require_agent()
+        self.fake_reboot = False
+        await self._agent.shut_down(self.agent_path, "reboot" if restart else "powerdown")
 
     async def _reset_and_go(self) -> None:
         reason = Running.CRASHED if self.state is State.CRASHED else Running.BOOTED
