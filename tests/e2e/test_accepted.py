@@ -160,6 +160,14 @@ def test_cpus_that_the_host_lacks_are_refused(bench: Bench) -> None:
     assert "names the host's CPUs 4000-4001, which are not there or off" in said
 
 
+def test_a_cpu_that_must_be_whole_is_looked_at(bench: Bench) -> None:
+    cpu = "<cpu mode='custom' match='exact' check='{}'><model>{}</model></cpu>"
+    bench.define("whole", head=cpu.format("full", "Skylake-Server"))
+    assert "guest CPU doesn't match specification: missing features:" in bench.refused("whole")
+    bench.start("any", head=cpu.format("none", "Skylake-Server"))
+    bench.start("fits", head=cpu.format("full", "qemu64"))
+
+
 def may_lift_limits() -> bool:
     _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     lift = ["prlimit", "--memlock=unlimited", "true"]

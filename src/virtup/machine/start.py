@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from virtup.errors import OperationTimeout, VirtError
+from virtup.errors import OperationFailed, OperationTimeout, VirtError
 from virtup.host import affinity, link, output, ports, save_file, tap
 from virtup.host import layout as layouts
 from virtup.host.accounts import Account, identity
@@ -513,10 +513,28 @@ async def _configure(launch: Launch) -> None:
         # a QEMU before set-action has -no-reboot from the command line, which does the same
         if command.name != "set-action" or launch.caps.has("set-action"):
             await _alive(launch, monitor.execute(command.name, command.arguments))
+    await _check_cpu(launch)
     cpus = settle.host_cpus(launch.domain)
     if cpus:
         assert launch.process is not None
         affinity.pin(launch.process.pid, cpus)
+
+
+async def _check_cpu(launch: Launch) -> None:
+    """Refuse a CPU that lacks what ``check`` has looked at: all of it, or the required features."""
+    wanted = settle.checked_features(launch.domain)
+    if wanted is not None and not wanted:
+        return
+    monitor = launch.monitor
+    assert monitor is not None
+    first, *_ = await _alive(launch, monitor.execute("query-cpus-fast"))
+    where = {"path": first["qom-path"], "property": "unavailable-features"}
+    absent = await _alive(launch, monitor.execute("qom-get", where))
+    missing = [name for name in absent if wanted is None or name in wanted]
+    if missing:
+        raise OperationFailed(
+            f"guest CPU doesn't match specification: missing features: {','.join(missing)}"
+        )
 
 
 async def _load(launch: Launch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from virtup.model.domain.guest import Domain
 from virtup.model.scalar import parse_cpuset
+from virtup.qemu.cpu import FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,21 @@ def host_cpus(dom: Domain) -> tuple[int, ...]:
     """The host's CPUs on which the guest's threads may run; empty for all."""
     text = dom.vcpu.cpuset if dom.vcpu else None
     return parse_cpuset(text) if text else ()
+
+
+def checked_features(dom: Domain) -> frozenset[str] | None:
+    """The CPU features, by QEMU's names, without which the guest is not to start; None for all.
+
+    ``check='full'`` wants whatever the model and the definition have, ``partial`` what the
+    definition requires.
+    """
+    one = dom.cpu
+    if one is None or one.check in (None, "none"):
+        return frozenset()
+    if one.check == "full":
+        return None
+    return frozenset(
+        FEATURES.get(feature.name, feature.name)
+        for feature in one.feature
+        if feature.policy in (None, "require")
+    )

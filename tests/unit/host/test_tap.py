@@ -131,3 +131,13 @@ def test_a_host_without_the_device_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(tap.TapError, match="cannot open '/nonexistent/tun'") as told:
         tap.open_tap(None, mac=MAC)
     assert told.value.errno == 2
+
+
+@pytest.mark.root
+def test_an_mtu_of_its_own_goes_before_the_bridges(name: str, bridge: str) -> None:
+    made = tap.open_tap(name, mac=MAC, bridge=bridge, mtu=1300)
+    assert sys_net(name, "mtu") == "1300"
+    made.close()
+    alone = tap.open_tap(name, mac=MAC, mtu=9000)
+    assert sys_net(name, "mtu") == "9000"
+    alone.close()

@@ -7,6 +7,13 @@ from typing import Any
 
 from virtup.errors import ConfigUnsupported
 from virtup.model.document import Place
+from virtup.model.domain.address import (
+    Address,
+    CcidAddress,
+    DimmAddress,
+    DriveAddress,
+    VirtioSerialAddress,
+)
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.devices.interface import Interface
 from virtup.model.domain.guest import Domain
@@ -30,7 +37,7 @@ VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 def refuse_idle_settings(dom: Domain) -> None:
     """Refuse what no device of *dom*, which is complete, takes up. Raises ConfigUnsupported."""
-    for element, sentence in (*_lifecycle(dom), *_devices(dom)):
+    for element, sentence in (*_lifecycle(dom), *_cpu(dom), *_devices(dom), *_addresses(dom)):
         raise ConfigUnsupported(f"{sentence} ({Place(dom.source, element.line or dom.line)})")
 
 
@@ -76,10 +83,46 @@ def _lifecycle(dom: Domain) -> Iterator[tuple[Element, str]]:
         yield said[1], "all watchdogs of a guest have one action in common"
 
 
+def _cpu(dom: Domain) -> Iterator[tuple[Element, str]]:
+    cpu = dom.cpu
+    if cpu is not None and cpu.match in ("minimum", "strict"):
+        yield cpu, f"CPU match '{cpu.match}' is not supported, accepted: exact"
+
+
+def _addresses(dom: Domain) -> Iterator[tuple[Element, str]]:
+    for name in dom.devices.__dataclass_fields__:
+        group = getattr(dom.devices, name)
+        for one in group if isinstance(group, tuple) else (group,):
+            address: Address | None = getattr(one, "address", None)
+            if address is None:
+                continue
+            if not _has_place(name, one, address):
+                kind = (address.KIND or ("", ""))[1]
+                yield address, f"<{name}> has no address of type '{kind}'"
+
+
+def _has_place(name: str, one: Any, address: Address) -> bool:
+    """Whether a device takes an address of this kind; QEMU itself judges PCI, USB and ISA."""
+    match address:
+        case DriveAddress():
+            return name == "disk" and one.target.bus not in ("virtio", "usb")
+        case VirtioSerialAddress():
+            return name in ("channel", "console") and one.target_type == "virtio"
+        case CcidAddress():
+            return name == "smartcard"
+        case DimmAddress():
+            return False
+        case _:
+            return name not in ("parallel", "iommu")
+
+
 def _devices(dom: Domain) -> Iterator[tuple[Element, str]]:
     for disk in dom.devices.disk:
         for sentence in _disk(disk):
             yield disk, f"disk '{disk.target.dev}': {sentence}"
+    for controller in dom.devices.controller:
+        if controller.acpi_index is not None:
+            yield controller, "<acpi index=...> is not accepted for controllers"
     for nic in dom.devices.interface:
         for sentence in _interface(nic):
             yield nic, f"interface '{nic.mac}': {sentence}"

@@ -1,0 +1,111 @@
+"""What a definition asks of the host: what is found, opened, left out, refused."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from virtup.errors import ConfigUnsupported
+from virtup.host import tap
+from virtup.machine import demands, files
+from virtup.model.domain import parse_domain
+
+XML = """<domain type='qemu'><name>g</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e68c15d28</uuid>
+<memory>65536</memory>{head}<os><type>hvm</type></os><devices>{devices}</devices></domain>"""
+
+
+def domain(devices="", head=""):
+    return parse_domain(XML.format(devices=devices, head=head))
+
+
+def nic(name="", *, kind="ethernet", model="virtio"):
+    driver = f"<driver name='{name}'/>" if name else ""
+    text = f"<interface type='{kind}'><model type='{model}'/>{driver}</interface>"
+    dom = domain(text)
+    return dom, replace(dom.devices.interface[0], alias="net0")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model", "opened"),
+    [
+        ("", "ethernet", "virtio", True),
+        ("vhost", "ethernet", "virtio", True),
+        ("qemu", "ethernet", "virtio", False),
+        ("", "ethernet", "e1000", False),
+        ("", "user", "virtio", False),
+    ],
+)
+def test_the_kernels_queues_are_taken_where_they_serve(monkeypatch, name, kind, model, opened):
+    monkeypatch.setattr(tap, "open_vhost", lambda: 42)
+    assert demands.open_vhost(*nic(name, kind=kind, model=model)) == (42 if opened else None)
+
+
+def test_queues_that_are_asked_for_by_name_must_be_there(monkeypatch):
+    monkeypatch.setattr(tap, "open_vhost", lambda: None)
+    assert demands.open_vhost(*nic()) is None
+    with pytest.raises(ConfigUnsupported, match="'/dev/vhost-net' cannot be opened here"):
+        demands.open_vhost(*nic("vhost"))
+    for kind, model in (("user", "virtio"), ("ethernet", "e1000")):
+        with pytest.raises(ConfigUnsupported, match="needs a tap and a virtio model"):
+            demands.open_vhost(*nic("vhost", kind=kind, model=model))
+
+
+DRIVES = """<disk type='file' device='{device}'><source file='{path}' startupPolicy='{policy}'/>
+<target dev='sda'/></disk>"""
+
+
+@pytest.mark.parametrize(
+    ("device", "policy", "cold", "left"),
+    [
+        ("cdrom", "optional", True, "emptied"),
+        ("cdrom", "optional", False, "emptied"),
+        ("floppy", "requisite", False, "emptied"),
+        ("cdrom", "requisite", True, "kept"),
+        ("cdrom", "mandatory", False, "kept"),
+        ("disk", "optional", True, "gone"),
+        ("disk", "optional", False, "kept"),
+    ],
+)
+def test_a_missing_image_is_left_out_where_it_may_be(tmp_path, device, policy, cold, left):
+    path = tmp_path / "image"
+    dom = domain(DRIVES.format(device=device, policy=policy, path=path))
+    done, dropped = demands.without_missing(dom, cold=cold)
+    assert demands.may_drop(dom, cold=cold) is (left != "kept")
+    if left == "kept":
+        assert (done, dropped) == (dom, ())
+    else:
+        assert str(path) in str(dropped[0])
+        assert [disk.source for disk in done.devices.disk] == ([None] if left == "emptied" else [])
+    path.touch()
+    assert demands.without_missing(dom, cold=cold) == (dom, ())
+
+
+def test_processors_of_this_host_are_accepted():
+    first = min(os.sched_getaffinity(0))
+    demands.check_cpus(domain(head=f"<vcpu cpuset='{first}'>1</vcpu>"))
+    demands.check_cpus(domain())
+
+
+def test_the_files_of_a_definition_and_how_they_are_used():
+    dom = domain(
+        "<disk type='file'><source file='/a'><seclabel relabel='no'/></source><target dev='hda'/></disk>"
+        "<disk type='file'><source file='/b'><seclabel model='selinux' relabel='no'/></source>"
+        "<backingStore><format type='qcow2'/><source file='/c'/></backingStore>"
+        "<target dev='hdb'/><readonly/></disk>"
+        "<interface type='user'><rom file='/rom'/></interface>"
+        "<serial type='dev'><source path='/dev/x'/></serial>"
+        "<serial type='pipe'><source path='/p'/></serial>"
+        "<serial type='unix'><source mode='connect' path='/s'/></serial>"
+        "<serial type='unix'><source mode='bind' path='/not'/></serial>"
+        "<audio id='1' type='file' path='/wav'/>"
+        "<rng model='virtio'><backend model='random'>/dev/hwrng</backend></rng>"
+    )
+    found = {one.path: one for one in files.used(dom)}
+    written = {path for path, one in found.items() if one.write}
+    assert written == {"/a", "/dev/x", "/p", "/p.in", "/p.out", "/s", "/wav"}
+    assert found.keys() - written == {"/b", "/c", "/rom", "/dev/hwrng"}
+    assert {path for path, one in found.items() if not one.lend} == {"/a"}
+    last = files.last_layer(dom.devices.disk[1])
+    assert last == files.Layer("/c", "qcow2", top=False, lend=True)
