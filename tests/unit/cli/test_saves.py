@@ -510,7 +510,7 @@ def test_statistics_as_they_come(virtup: Virtup, fake: FakeDaemon) -> None:
     params = to_params({"operation": 2, "time_elapsed": 5, "success": True, "errmsg": "x"})
     fake.handlers["DOMAIN_GET_JOB_STATS"] = lambda _: {"type": 3, "params": params}
     said = virtup("domjobinfo", "web", "--rawstats")
-    assert said.out == ("Job type: 3\n\noperation: 2\ntime_elapsed: 5\nsuccess: yes\nerrmsg: x\n\n")
+    assert said.out == ("Job type: 3\n\noperation: 2\ntime_elapsed: 5\nsuccess: 1\nerrmsg: x\n\n")
     said = virtup("domjobinfo", "web", "--json")
     assert json.loads(said.out) == {
         "type": "Completed",

@@ -160,6 +160,4 @@ def _word(words: tuple[str, ...], number: int) -> str:
 
 
 def _raw(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+    return str(int(value) if isinstance(value, bool) else value)
