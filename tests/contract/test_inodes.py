@@ -307,14 +307,24 @@ def test_a_closed_directory_above_blocks_and_the_file_keeps_its_owner(tmp_path: 
 
 
 @pytest.mark.root
-def test_directories_and_devices_of_the_host_are_never_lent(tmp_path: Path) -> None:
-    place = _real(tmp_path)
+def test_a_directory_is_never_lent(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir(mode=0o700)
-    os.mknod(tmp_path / "char", stat.S_IFCHR | 0o600, os.makedev(1, 3))
-    ledger = place.ledger()
-    for name in ("dir", "char"):
-        assert ledger.hand_over("g", f"{tmp_path}/{name}", QEMU, write=False) is HandOver.BLOCKED
-        assert os.stat(tmp_path / name).st_uid == 0
+    ledger = _real(tmp_path).ledger()
+    assert ledger.hand_over("g", f"{tmp_path}/dir", QEMU, write=False) is HandOver.BLOCKED
+    assert os.stat(tmp_path / "dir").st_uid == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
+def test_a_device_a_pipe_and_a_socket_are_lent_and_given_back(tmp_path: Path, kind: int) -> None:
+    ledger = _real(tmp_path).ledger()
+    path = f"{tmp_path}/node"
+    os.mknod(path, kind | 0o600, os.makedev(1, 3))
+    assert ledger.hand_over("g", path, QEMU, write=True) is HandOver.HANDED
+    assert os.stat(path).st_uid == QEMU.uid
+    assert ledger.give_back("g") == [path]
+    ledger.close()
+    assert (os.stat(path).st_uid, stat.S_IMODE(os.stat(path).st_mode)) == (0, 0o600)
 
 
 @pytest.mark.root
