@@ -13,10 +13,12 @@ Install it (`apt-get install ovmf`, `dnf install edk2-ovmf`), or correct the pat
 ## Strings it goes by
 - `qemu: could not load PC BIOS '/usr/share/ovmf/OVMF.fd'`
 - `Could not open '/usr/share/OVMF/OVMF_CODE.fd': No such file or directory`
+- `Couldn't find one of the required UEFI firmware files` (Incus, LXD)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -24,6 +26,7 @@ from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.paths import Kind, failures, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -32,11 +35,20 @@ SLUG = "fw-loader-missing"
 ALSO = ("fw-loader-unreadable",)
 
 ROLES = (Role.FIRMWARE,)
+_TOOLS = re.compile(
+    r"(?:could not|couldn't|unable to|failed to|cannot) (?:find|locate)(?! any master var)[^\n]{0,40}"
+    r"(?:(?:UEFI |EFI )?firmware (?:files?|images?|binar\w+|code)|(?P<name>\S*(?:OVMF|AAVMF|edk2)[\w.-]*))"
+    r"[^\n]*",
+    re.IGNORECASE,
+)
 _PATH = "/usr/share/OVMF/OVMF.fd"
 _SAID = f"qemu: could not load PC BIOS '{_PATH}'\n"
 POSITIVE = (
     Evidence(stderr=_SAID),
     Evidence(stderr=_SAID, uid=991, host={PathAccess(_PATH, "read", 991): PathFact(missing=_PATH)}),
+    Evidence(
+        error="Error: Couldn't find one of the required UEFI firmware files: [{code:OVMF.fd}]"
+    ),
     Evidence(
         stderr="qemu-system-x86_64: -drive file=/fw/CODE.fd,if=pflash,format=raw,readonly=on: Could "
         "not open '/fw/CODE.fd': No such file or directory\n"
@@ -97,3 +109,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 ),
                 failure.seen.at,
             )
+    seen = said(ev).find(_TOOLS)
+    if seen is not None:
+        yield _found(
+            "The UEFI firmware is not installed where the tool looks for it.",
+            seen["name"] or "UEFI firmware",
+            Certainty.LIKELY,
+            (seen.quote,),
+            (Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
+            seen.at,
+        )

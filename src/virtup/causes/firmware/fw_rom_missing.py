@@ -30,6 +30,7 @@ from virtup.model.probe import PathAccess, PathFact
 
 CODE = "VU122"
 SLUG = "fw-rom-missing"
+ALSO = ("fw-rom-unreadable",)
 
 _WORDS = re.compile(r"failed to find romfile \"(?P<name>[^\"\n]+)\"[^\n]*", re.IGNORECASE)
 FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/ipxe")

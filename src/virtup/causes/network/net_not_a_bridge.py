@@ -30,8 +30,11 @@ from virtup.model.probe import Link, LinkFact
 
 CODE = "VU085"
 SLUG = "net-not-a-bridge"
+ALSO = ("net-ovs-virtualport-missing",)
 
 _KINDS = re.compile(r"is no bridge|operation not supported", re.IGNORECASE)
+CARD = re.compile(r"(?:en[opsx]|eth\d|wl[opsx]|wlan\d|bond\d|ib\d|veth)", re.IGNORECASE)
+"""How the kernel and systemd name network cards, bonds and pairs: none of them is a bridge."""
 _SAID = "Unable to add bridge veth-lab port vnet0: Operation not supported"
 POSITIVE = (
     Evidence(error=_SAID),
@@ -64,7 +67,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if fact is not None:
             evidence.append(f"this host: '{named.name}' is of kind '{fact.kind}'")
         # an Open vSwitch bridge gives the same words and is no kernel bridge
-        plain = "is no bridge" in named.seen.quote
+        plain = "is no bridge" in named.seen.quote or bool(CARD.match(named.name))
         certainty = Certainty.LIKELY if plain else Certainty.POSSIBLE
         certainty = Certainty.PROVEN if fact else certainty
         yield _found(

@@ -1,0 +1,44 @@
+"""An IDE device on a machine type without IDE.
+
+## What it means
+Q35 and `virt` have no IDE controller; a disk with `bus='ide'` came from a definition for i440FX.
+
+## How to confirm
+`virtup dumpxml NAME | grep -e machine= -e "bus='ide'"`.
+
+## What to do
+`bus='sata'` (Q35) or `virtio`; a target `hda` becomes `sda`.
+
+## Strings it goes by
+- `IDE controllers are unsupported for this QEMU binary or machine type`
+"""
+
+from __future__ import annotations
+
+from virtup.causes.phrase import Told
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+
+CODE = "VU267"
+SLUG = "config-ide-on-q35"
+
+_TOLD = Told(
+    CODE,
+    SLUG,
+    sentence="The guest has an IDE device, and its machine type has no IDE.",
+    subject="IDE",
+    phrases=(
+        r"IDE (?:controllers?|disks?|bus|devices?) (?:is|are) (?:unsupported|not supported)[^\n]*",
+        r"(?:machine|q35)[^\n]{0,60}(?:does not|doesn't) (?:support|have) IDE[^\n]*",
+    ),
+    fixes=(edit("use bus='sata' or 'virtio'"),),
+)
+POSITIVE = (
+    Evidence(
+        error="unsupported configuration: IDE controllers are unsupported for this QEMU binary or machine type"
+    ),
+)
+NEGATIVE = (Evidence(error="SATA is not supported with this QEMU binary"),)
+
+probes = _TOLD.probes
+find = _TOLD.find

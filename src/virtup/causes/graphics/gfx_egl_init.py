@@ -1,0 +1,57 @@
+"""EGL or render-node initialisation on the host fails.
+
+## What it means
+`<gl enable='yes'/>` and egl-headless draw on a render node of the host (`/dev/dri/renderD128`):
+there is none, QEMU's account may not open it, or the OpenGL libraries do not fit the driver
+(NVIDIA's, a container's, a Nix store's).
+
+## How to confirm
+`ls -l /dev/dri`; `eglinfo` as QEMU's account.
+
+## What to do
+Name a node (`<gl rendernode='/dev/dri/renderD128'/>`), add QEMU's account to the group render,
+install the EGL library of the driver, or switch gl off.
+
+## Strings it goes by
+- `egl: no drm render node available`
+- `egl: render node init failed`
+- `egl: eglGetDisplay failed`
+- `Failed to initialize EGL render node for SPICE GL`
+"""
+
+from __future__ import annotations
+
+from virtup.causes.finding import Fix
+from virtup.causes.phrase import Told
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+
+CODE = "VU291"
+SLUG = "gfx-egl-init"
+
+_TOLD = Told(
+    CODE,
+    SLUG,
+    sentence="QEMU cannot draw with the host's OpenGL ({subject}): no render node or no EGL for it.",
+    subject="EGL",
+    phrases=(
+        r"\begl: (?:no drm|render node|egl\w+ failed|failed|gbm_\w+|not available|error)[^\n]*",
+        r"failed to initiali[sz]e EGL[^\n]*",
+        r"(?:could not|cannot|unable to|failed to) open (?:drm )?(?:render ?node)?:? ?'?(?P<subject>/dev/dri/\w+)'?[^\n]*",
+        r"eglInitialize failed[^\n]*",
+        r"(?:EGL|gbm)[^\n]{0,30}(?:initiali[sz]ation failed|failed to init\w*)[^\n]*",
+    ),
+    fixes=(
+        Fix("see which nodes there are, and whose", ("ls -l /dev/dri",)),
+        edit("or set <gl enable='no'/>"),
+    ),
+)
+POSITIVE = (Evidence(stderr="qemu-system-x86_64: egl: no drm render node available\n"),)
+NEGATIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: The display backend does not have OpenGL support enabled\n"
+    ),
+)
+
+probes = _TOLD.probes
+find = _TOLD.find

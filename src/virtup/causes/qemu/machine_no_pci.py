@@ -1,0 +1,45 @@
+"""The machine type has no PCI bus, as libvirt sees it.
+
+## What it means
+The definition has devices on PCI (a virtio disk, a controller), and the machine type has no PCI
+bus: `isapc`, many ARM boards, microvm, or `virt` with an old libvirt.
+
+## How to confirm
+`virtup dumpxml NAME | grep -e machine= -e "type='pci'"`.
+
+## What to do
+Another machine type (`virt` on ARM and RISC-V), or devices of the kind that the board has
+(`virtio-mmio`).
+
+## Strings it goes by
+- `No PCI buses available`
+"""
+
+from __future__ import annotations
+
+from virtup.causes.phrase import Told
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+
+CODE = "VU259"
+SLUG = "machine-no-pci"
+
+_TOLD = Told(
+    CODE,
+    SLUG,
+    sentence="The guest has PCI devices, and its machine type has no PCI bus.",
+    subject="PCI",
+    phrases=(
+        r"no PCI buses available",
+        r"(?:machine|board)[^\n]{0,60}(?:has no|does not have a|without a) PCI (?:bus|host|controller)[^\n]*",
+        r"PCI (?:bus|controllers?) (?:is|are) not (?:supported|available) (?:by|on|for|with)[^\n]*machine[^\n]*",
+    ),
+    fixes=(edit("use another machine type, or devices of the kind that it has"),),
+)
+POSITIVE = (Evidence(error="XML error: No PCI buses available"),)
+NEGATIVE = (
+    Evidence(error="qemu-system-x86_64: -device x: No 'PCI' bus found for device 'virtio-blk-pci'"),
+)
+
+probes = _TOLD.probes
+find = _TOLD.find

@@ -1,0 +1,1 @@
+"""Causes that concern labels, profiles and device access lists."""

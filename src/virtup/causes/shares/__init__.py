@@ -1,0 +1,1 @@
+"""Causes that concern virtiofs and other helpers beside QEMU."""

@@ -1,0 +1,42 @@
+"""virtiofs (vhost-user) without shared guest memory.
+
+## What it means
+virtiofsd and other vhost-user helpers read the guest's memory, which therefore has to be shared.
+
+## How to confirm
+`virtup dumpxml NAME | grep -A4 memoryBacking`.
+
+## What to do
+`<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>`.
+
+## Strings it goes by
+- `virtiofs requires shared memory`
+- `virtiofs requires one or more NUMA nodes`
+"""
+
+from __future__ import annotations
+
+from virtup.causes.phrase import Told
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+
+CODE = "VU315"
+SLUG = "virtiofs-shared-memory"
+
+_TOLD = Told(
+    CODE,
+    SLUG,
+    sentence="{subject} needs the guest's memory to be shared, and it is not.",
+    phrases=(
+        r"(?P<subject>virtiofs|vhost-?user\w*)[^\n]{0,40} requires? (?:shared memory|one or more NUMA|share=on|memory)[^\n]*",
+        r"(?P<subject>vhost-user\w*|virtio-?fs)[^\n]*(?:not shared|without shared|mem-share|share=on)[^\n]*",
+    ),
+    fixes=(
+        edit("add <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"),
+    ),
+)
+POSITIVE = (Evidence(error="unsupported configuration: virtiofs requires shared memory"),)
+NEGATIVE = (Evidence(error="virtiofsd died unexpectedly"),)
+
+probes = _TOLD.probes
+find = _TOLD.find

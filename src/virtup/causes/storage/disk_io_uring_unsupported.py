@@ -1,0 +1,53 @@
+"""io=io_uring is asked for, but this QEMU build or kernel has no io_uring.
+
+## What it means
+`<driver io='io_uring'/>` needs a QEMU built with liburing (5.0) and a kernel (5.1) that allows
+it: containers' seccomp filters and `kernel.io_uring_disabled` forbid it.
+
+## How to confirm
+`sysctl kernel.io_uring_disabled`; `qemu-system-x86_64 -blockdev help`.
+
+## What to do
+`<driver io='threads'/>` or `native`, or allow io_uring.
+
+## Strings it goes by
+- `aio=io_uring was specified, but is not supported in this build.`
+- `failed to init linux io_uring ring: Operation not permitted`
+"""
+
+from __future__ import annotations
+
+from virtup.causes.phrase import Told
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+
+CODE = "VU251"
+SLUG = "disk-io-uring-unsupported"
+
+_TOLD = Told(
+    CODE,
+    SLUG,
+    sentence="io_uring is asked for, and this QEMU or this kernel does not offer it.",
+    subject="io_uring",
+    phrases=(
+        r"io_uring (?:was specified, but )?is not (?:supported|available)[^\n]*",
+        r"(?:failed to init|unable to use|could not (?:create|init\w*)|cannot use)[^\n]{0,30}io_uring[^\n]*",
+        r"(?:invalid parameter|does not accept value|unsupported)[^\n]{0,20}'?io_uring[^\n]*",
+        r"io='?io_uring'?[^\n]*(?:not supported|unsupported)[^\n]*",
+        r"invalid (?:aio option|value)[^\n]*io_uring",
+    ),
+    fixes=(edit("use <driver io='threads'/>"),),
+)
+POSITIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/a,aio=io_uring: aio=io_uring was specified, but is not supported in this build.\n"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        stderr='qemu-system-x86_64: -drive file=/a,aio=io_uring: Failed to get "write" lock\n'
+    ),
+)
+
+probes = _TOLD.probes
+find = _TOLD.find

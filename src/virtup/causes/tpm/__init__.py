@@ -1,0 +1,1 @@
+"""Causes that concern the emulated TPM and its helper."""
