@@ -102,6 +102,9 @@ class FakeGuest:
             "cpuTime": 0,
         }
 
+    def memory_stats(self) -> dict[int, int]:
+        return {6: 65536, 7: 1234}
+
     def os_type(self) -> str:
         return "hvm"
 

@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 @dataclass
 class FakeGuest:
-    """A guest of a FakeRemote. Times in seconds; ``shutdown_s`` None never shuts down."""
+    """A guest of a FakeRemote. Times in seconds; ``shutdown_s`` None never shuts down.
+
+    Until ``deaf_s`` it does not hear that it is asked to.
+    """
 
     name: str
     active: bool = True
@@ -28,6 +31,7 @@ class FakeGuest:
     wish: Wish = NO_WISH
     save_s: float = 1.0
     shutdown_s: float | None = 1.0
+    deaf_s: float = 0.0
     start_s: float = 1.0
     save_error: VirtError | None = None
     shutdown_error: VirtError | None = None
@@ -121,7 +125,7 @@ class FakeRemote:
         self._note(f"shutdown {one.name}")
         if one.shutdown_error:
             raise one.shutdown_error
-        if one.shutdown_s is not None:
+        if one.shutdown_s is not None and self.clock.monotonic() >= one.deaf_s:
             _KEPT.append(asyncio.ensure_future(self._go_down(one, one.shutdown_s)))
 
     async def _go_down(self, one: FakeGuest, seconds: float) -> None:

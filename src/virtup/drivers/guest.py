@@ -19,7 +19,7 @@ from virtup.errors import (
     OperationUnsupported,
 )
 from virtup.host.console import Console
-from virtup.host.node import cpu_time_ns
+from virtup.host.node import cpu_time_ns, rss_kib
 from virtup.machine import agent, files
 from virtup.machine.events import DomainRef
 from virtup.machine.jobs import NO_JOB
@@ -42,6 +42,7 @@ SAVE_KNOWN = 1 | 2 | 4
 JOB_STATS_COMPLETED, JOB_STATS_KEEP = 1, 2
 AGENT_BLOCK, AGENT_DEFAULT = -2, -1
 MONITOR_HMP = 1
+STAT_ACTUAL, STAT_RSS = 6, 7
 TAINTS = {
     "custom-argv": "custom configuration parameters specified",
     "custom-monitor": "custom monitor control commands issued",
@@ -137,6 +138,13 @@ class Guest:
             "nrVirtCpu": (domain.vcpu.current if domain.vcpu else None) or domain.vcpus,
             "cpuTime": cpu_time,
         }
+
+    def memory_stats(self) -> dict[int, int]:
+        """Return what ``virDomainMemoryStats`` tells, in KiB: the balloon (6), QEMU's resident (7)."""
+        machine = self.running()
+        found = {STAT_ACTUAL: self.info()["memory"]}
+        resident = rss_kib(machine.process.pid)
+        return found if resident is None else {**found, STAT_RSS: resident}
 
     def os_type(self) -> str:
         """Return the OS type of the definition, ``hvm``."""

@@ -27,6 +27,8 @@ GRACE_S_MAX = 60.0
 """How much of the deadline is kept for guests whose save came to nothing."""
 REACH_S = 10.0
 """How long a daemon is looked for at a stop, CONNECT_TIMEOUT if that is less."""
+ASK_AGAIN_S = 15.0
+"""After how long a guest is asked to shut down once more: one that boots does not hear it."""
 _POLL_S = 0.5
 
 
@@ -294,8 +296,7 @@ class _Stopping:
 
     async def _shut_down(self, guest: Guest, why: str) -> tuple[str, str]:
         """Have a guest shut down, within its time-out; what became of it and why."""
-        began = self._clock.monotonic()
-        told = began
+        began = told = asked = self._clock.monotonic()
         await self._remote.shutdown(guest.uuid)
         while (look := await self._remote.look(guest.uuid)) is not None and look.active:
             left = self._shutdown_left(began)
@@ -308,6 +309,10 @@ class _Stopping:
                 told = self._clock.monotonic()
                 rest = "" if left is None else f", {left:.0f} s left"
                 self._office.say(f"{guest.name}: waiting for it to shut down{rest}")
+            if self._clock.monotonic() - asked >= ASK_AGAIN_S:
+                asked = self._clock.monotonic()
+                with contextlib.suppress(VirtError):  # it is asked already
+                    await self._remote.shutdown(guest.uuid)
             await self._clock.sleep(_POLL_S if left is None else min(_POLL_S, left))
         return SHUT_DOWN, why
 

@@ -86,6 +86,10 @@ async def test_guests_are_made_defined_and_forgotten(lab):
     await call("DOMAIN_SET_AUTOSTART", dom=dom, autostart=1)
     assert await call("DOMAIN_GET_AUTOSTART", dom=dom) == {"autostart": 1}
     assert await call("DOMAIN_GET_AUTOSTART_ONCE", dom=dom) == {"autostart": 0}
+    stats = {"stats": [{"tag": 6, "val": 65536}, {"tag": 7, "val": 1234}]}
+    assert await call("DOMAIN_MEMORY_STATS", dom=dom, maxStats=16, flags=0) == stats
+    one = {"stats": stats["stats"][:1]}
+    assert await call("DOMAIN_MEMORY_STATS", dom=dom, maxStats=1, flags=0) == one
     await call("DOMAIN_SET_AUTOSTART_ONCE", dom=dom, autostart=1)
     assert await call("DOMAIN_GET_AUTOSTART_ONCE", dom=dom) == {"autostart": 1}
     await call("DOMAIN_UNDEFINE", dom=dom)

@@ -112,6 +112,13 @@ async def test_shutdowns_one_by_one_or_at_once_as_set(lab):
         assert remote.most["save"] == 0
 
 
+async def test_one_that_does_not_hear_is_asked_again(lab):
+    remote = lab.daemon(FakeGuest("boots", deaf_s=20))
+    seen = await lab.stop(on_shutdown="shutdown")
+    assert outcomes(seen) == {"boots": "shut down"}
+    assert remote.order("shutdown") == ["boots"] * 3
+
+
 async def test_in_parallel_the_time_out_is_that_of_the_uri(lab):
     lab.daemon(*(FakeGuest(f"g{n}", shutdown_s=None) for n in range(4)))
     began = lab.clock.monotonic()

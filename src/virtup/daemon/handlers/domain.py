@@ -207,6 +207,15 @@ async def get_info(client: Client, args: Args) -> Reply:
     return guest_of(client, args).info()
 
 
+@handles("DOMAIN_MEMORY_STATS")
+async def memory_stats(client: Client, args: Args) -> Reply:
+    """Tell what a running guest has of memory, as far as that is known without asking it."""
+    refuse_any_flags(args)
+    found = guest_of(client, args).memory_stats()
+    stats = [{"tag": tag, "val": value} for tag, value in found.items()]
+    return {"stats": stats[: args["maxStats"]]}
+
+
 @handles("DOMAIN_GET_STATE")
 async def get_state(client: Client, args: Args) -> Reply:
     """Tell a guest's state and why it is in it."""
