@@ -39,6 +39,7 @@ from virtup.machine.reconnect import Reconnection, Recovery
 from virtup.machine.settings import Settings
 from virtup.machine.start import Launch, start
 from virtup.machine.states import Paused, Shutoff, State
+from virtup.machine.states import Running as RunReason
 from virtup.machine.status import Status, Statuses
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
@@ -241,6 +242,7 @@ class Launcher:
         launch: Launch | None = None
         try:
             launch = await self._launch(domain, request, attempt)
+            launch.keep = lambda launch: self._keep_record(self._build(launch, request))
             await start(launch, lambda failed: self._judge(failed, attempt))
             machine = self._machine(launch, request)
         except StepFailed as failed:
@@ -308,19 +310,17 @@ class Launcher:
         )
         self._statuses.write(status)
 
-    def _machine(self, launch: Launch, request: Request) -> Machine:
-        """Make the machine of a start that held, and follow it from now on."""
+    def _build(self, launch: Launch, request: Request) -> Machine:
+        """Make the machine of a start whose QEMU runs."""
         assert launch.process is not None
         assert launch.log is not None
-        assert launch.monitor is not None
-        undo = launch.undo.pop_all()
-        machine = Machine(
+        return Machine(
             uuid=uuids.UUID(launch.domain.uuid).bytes,
             id=launch.id,
             live=launch.domain,
             process=launch.process,
             log=launch.log,
-            release=undo.aclose,
+            release=launch.undo.aclose,
             on_event=self._events.emit,
             on_change=self._write_status,
             on_end=lambda ended, why: self._gone(ended, why, request.on_end),
@@ -331,7 +331,14 @@ class Launcher:
             directories=launch.directories,
             persistent=request.persistent,
             autodestroy=request.autodestroy,
+            state=State.PAUSED if launch.paused else State.RUNNING,
+            reason=Paused.USER if launch.paused else RunReason.BOOTED,
         )
+
+    def _machine(self, launch: Launch, request: Request) -> Machine:
+        """Follow the machine of a start that held from now on."""
+        assert launch.monitor is not None
+        machine = self._build(launch, request)
         self._machines[machine.name] = machine
         request.on_up(machine)
         machine.attach(launch.monitor)
@@ -354,12 +361,23 @@ class Launcher:
         self, machine: Machine, why: Shutoff, then: Callable[[Machine, Shutoff], None]
     ) -> None:
         self._machines.pop(machine.name, None)
-        self._statuses.remove(machine.name)
+        try:
+            self._statuses.remove(machine.name)
+        except OSError as error:
+            log.error("the status record of '%s' stays: %s", machine.name, error)
         then(machine, why)
 
+    def _keep_record(self, machine: Machine) -> None:
+        self._statuses.write(machine.status(boot=self._boot))
+
     def _write_status(self, machine: Machine) -> None:
-        if machine.name in self._machines:
-            self._statuses.write(machine.status(boot=self._boot))
+        """Write the record anew; a guest does not fail for it, as it has one of its start."""
+        if machine.name not in self._machines:
+            return
+        try:
+            self._keep_record(machine)
+        except OSError as error:
+            log.error("the status record of '%s' is not up to date: %s", machine.name, error)
 
     async def _failed(
         self, failed: StepFailed, attempt: Attempt, began: float, launch: Launch | None

@@ -57,7 +57,8 @@ class Launch:
 
     ``undo`` holds the reverse of every step that held; a start that fails runs it, one that
     succeeds hands it to the machine. ``note`` keeps on disk what the start takes, for a daemon
-    that has to undo it after this one's death; ``forget`` removes that.
+    that has to undo it after this one's death; ``forget`` removes that, and ``keep`` makes it the
+    record of a guest that runs.
     """
 
     domain: Domain
@@ -73,6 +74,7 @@ class Launch:
     reserved_ports: set[int]
     note: Callable[[Launch], None]
     forget: Callable[[Launch], None]
+    keep: Callable[[Launch], None] = lambda _launch: None
     image: Image | None = None
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
@@ -559,10 +561,11 @@ async def _load(launch: Launch) -> None:
 
 
 async def _cont(launch: Launch) -> None:
-    """Let the vCPUs run, unless the guest is to start paused."""
+    """Let the vCPUs run, unless the guest is to start paused; from now on it is to be found."""
     assert launch.monitor is not None
     if not launch.paused:
         await _alive(launch, launch.monitor.execute("cont"))
+    launch.keep(launch)
 
 
 async def _alive(launch: Launch, command: Coroutine[Any, Any, Any]) -> Any:
