@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """How fast virtup is, beside bare QEMU and, where it is installed, stock libvirt, in one run.
 
-    bench/run.py [-n ROUNDS] [--only create,refuse,client,parallel] [--json FILE] [--no-libvirt]
+    bench/run.py [-n ROUNDS] [--only create,refuse,client,parallel,save] [--full]
+                 [--json FILE] [--no-libvirt]
 
 create    an XML file on disk -> the guest runs; the whole life of the client process included
 refuse    the kernel is not readable: QEMU's own exit -> the client has printed why and ended
 client    a client that needs no daemon: ``--version``
 parallel  several guests created at once, each by a client of its own
+save      1 GiB of random memory (4 GiB too with --full) to a file, synced, and from it, not cached;
+          the digests of virtup included
 
 The rounds are interleaved: bare QEMU and every client once a round, so that what else the machine
 does falls on all of them alike. A ratio is to bare QEMU of the same run, which gets a QMP monitor
@@ -36,15 +39,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import saves
 from tests import lab
 
-SECTIONS = ("create", "refuse", "client", "parallel")
+SECTIONS = ("create", "refuse", "client", "parallel", "save")
 PARALLEL = 8
 MEMORY_MIB = 256
 LIBVIRT = "virsh to libvirtd"
 VIRSH = "virsh to virtupd"
 VIRTUP = "virtup to virtupd"
 BUDGET_RATIO = {("create", VIRSH): 2.0, ("create", VIRTUP): 3.5}
+BUDGET_RATIO |= {(f"save {size} GiB", VIRSH): 1.2 for size in (1, 4)}
+BUDGET_RATIO |= {(f"restore {size} GiB", VIRSH): 1.3 for size in (1, 4)}
 GOAL_RATIO = {("parallel", VIRSH): 1.3}
 BUDGET_REFUSE_MS = 100.0
 
@@ -85,6 +91,7 @@ class Series:
 
     seconds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, what: str, who: str, value: float) -> None:
         """Keep one value."""
@@ -105,6 +112,7 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas between")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     parser.add_argument("--no-libvirt", action="store_true", help="leave stock libvirt out")
+    parser.add_argument("--full", action="store_true", help="4 GiB of memory too, where it fits")
     options = parser.parse_args()
     only = options.only.split(",")
     if unknown := set(only) - set(SECTIONS):
@@ -118,8 +126,10 @@ def main() -> int:
         clients = stack.enter_context(clients_of(place, libvirt=not options.no_libvirt))
         for section in only:
             SECTION[section](series, clients, place, options.rounds)
+        if options.full and "save" in only:
+            save(series, clients, place, options.rounds, mib=4096)
     lines, held = table(series)
-    print("\n".join([*machine(), "", *lines, *series.failures]))
+    print("\n".join([*machine(), "", *lines, *series.notes, *series.failures]))
     if options.json:
         values = {f"{what}: {who}": v for (what, who), v in series.seconds.items()}
         options.json.write_text(json.dumps(values, indent=1) + "\n")
@@ -290,7 +300,29 @@ def parallel(series: Series, clients: dict[str, lab.Client], place: Path, rounds
                 series.add("parallel", who, seconds)
 
 
-SECTION = {"create": create, "refuse": refuse, "client": client_alone, "parallel": parallel}
+def save(
+    series: Series, clients: dict[str, lab.Client], place: Path, rounds: int, *, mib: int = 1024
+) -> None:
+    """Memory to a file, and from it; a round takes long, so there are few."""
+    saves.definition(place, mib)
+    for number in range(min(rounds, 5) + 1):
+        add = series.add if number else lambda *_values: None
+        saves.bare(add, place, mib)
+        for who in (VIRSH, LIBVIRT):
+            if who in clients:
+                saves.through(add, who, clients[who], place, mib)
+    (daemon,) = lab.processes(f"--root\0{place / 'virtup'}")
+    series.notes.append(f"most memory of virtupd after {mib} MiB: {saves.peak_mib(daemon):.0f} MiB")
+    (place / "random").unlink()
+
+
+SECTION = {
+    "create": create,
+    "refuse": refuse,
+    "client": client_alone,
+    "parallel": parallel,
+    "save": save,
+}
 
 
 def bare_qemu() -> float:

@@ -154,14 +154,16 @@ class Follower(threading.Thread):
         self._fd = os.dup(fd)
         self._offset = offset
         self._digests = bytearray()
+        self._block = memoryview(bytearray(BLOCK_BYTES))
         self._done = 0
-        self._synced = 0
+        self._syncer = Syncer(self._fd)
         self._last = threading.Event()
         self._cancelled = False
         self._error: OSError | None = None
 
     def run(self) -> None:
         """Follow the file until `finish` or `cancel`."""
+        self._syncer.start()
         try:
             while not self._cancelled:
                 ended = self._last.is_set()
@@ -173,6 +175,8 @@ class Follower(threading.Thread):
         except OSError as error:
             self._error = error
         finally:
+            self._syncer.end()
+            self._error = self._error or self._syncer.error
             os.close(self._fd)
 
     def finish(self) -> bytes:
@@ -200,13 +204,58 @@ class Follower(threading.Thread):
         left = (self.stream_bytes if ended else there) - self._done
         if left <= 0 or (left < BLOCK_BYTES and not ended):
             return False
-        block = _read_exactly(self._fd, min(left, BLOCK_BYTES), self._offset + self._done)
+        block = self._block[: min(left, BLOCK_BYTES)]
+        _read_into(self._fd, block, self._offset + self._done)
         self._digests += digest(block)
         self._done += len(block)
-        if self._done - self._synced >= SYNC_BYTES:
-            os.fdatasync(self._fd)
-            self._synced = self._done
+        self._syncer.tell(self._done)
         return True
+
+
+class Syncer(threading.Thread):
+    """Makes the disk take what is in a file while it grows, so that the end waits for little."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(name="save-sync", daemon=True)
+        self.error: OSError | None = None
+        self._fd = fd
+        self._wanted = 0
+        self._synced = 0
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def run(self) -> None:
+        """Sync whenever there is enough to do, until `end`."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work)
+                if self._ended:
+                    return
+                wanted = self._wanted
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self.error = error
+                return
+            self._synced = wanted
+
+    def _has_work(self) -> bool:
+        return self._ended or self._wanted - self._synced >= SYNC_BYTES
+
+    def tell(self, written: int) -> None:
+        """Note how many bytes are in the file; returns at once. Raises the error of a sync."""
+        if self.error is not None:
+            raise self.error
+        with self._changed:
+            self._wanted = written
+            self._changed.notify()
+
+    def end(self) -> None:
+        """Stop, after a sync that is under way."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self.join()
 
 
 @dataclass(frozen=True)
@@ -302,23 +351,25 @@ def check_blocks(
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.posix_fadvise(fd, trailer.stream_offset, trailer.stream_bytes, os.POSIX_FADV_SEQUENTIAL)
+        buffer = memoryview(bytearray(trailer.block_bytes))
         for block in range(trailer.blocks):
             if cancelled():
                 return
-            _check_block(fd, path, trailer, block)
+            _check_block(fd, path, trailer, block, buffer)
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
         os.close(fd)
 
 
-def _check_block(fd: int, path: str, trailer: Trailer, block: int) -> None:
+def _check_block(fd: int, path: str, trailer: Trailer, block: int, buffer: memoryview) -> None:
     at = block * trailer.block_bytes
     size = min(trailer.block_bytes, trailer.stream_bytes - at)
-    data = _read_exactly(fd, size, trailer.stream_offset + at)
+    data = buffer[:size]
+    _read_into(fd, data, trailer.stream_offset + at)
     if digest(data) == trailer.digest_of(block):
         return
-    kind = Damage.FLIPPED if data.strip(b"\0") else Damage.ZEROED
+    kind = Damage.FLIPPED if bytes(data).strip(b"\0") else Damage.ZEROED
     what = "is filled with zeros" if kind is Damage.ZEROED else "was changed"
     first = trailer.stream_offset + at
     raise ImageDamaged(
@@ -441,6 +492,15 @@ def _read_exactly(fd: int, size: int, offset: int) -> bytes:
             raise OSError(errno.EIO, "the file of the saved guest is shorter than it was")
         data += more
     return data
+
+
+def _read_into(fd: int, buffer: memoryview, offset: int) -> None:
+    """Fill *buffer*: one that is used again costs less than new memory for every block."""
+    while buffer:
+        got = os.preadv(fd, [buffer], offset)
+        if not got:
+            raise OSError(errno.EIO, "the file of the saved guest is shorter than it was")
+        buffer, offset = buffer[got:], offset + got
 
 
 def _unreadable(path: str, error: OSError) -> ImageDamaged:

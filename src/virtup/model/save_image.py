@@ -308,6 +308,10 @@ def read_trailer(body: bytes, tail: bytes, path: str) -> Trailer:
         raise ImageDamaged(
             Damage.NEWER, f"the saved state '{path}' has a trailer of version {version}"
         )
+    if not 0 < block <= HEAD_BYTES_MAX:
+        raise ImageDamaged(
+            Damage.FLIPPED, f"the trailer of the saved state '{path}' has impossible lengths"
+        )
     end = TRAILER.size + blocks * DIGEST_BYTES
     facts = json.loads(body[end : end + facts_bytes])
     known = {name: facts[name] for name in Facts.__dataclass_fields__ if name in facts}

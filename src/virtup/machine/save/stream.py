@@ -13,7 +13,8 @@ from virtup.machine.monitor import Monitor
 POLL_S = 0.01
 """How often QEMU is asked how far it is, at first; it gets rarer as the job grows old."""
 
-POLL_S_MAX = 0.2
+POLL_S_MAX = 0.025
+"""On average half of it is lost at the end of a job."""
 
 UNLIMITED_BYTES_PER_S = 1 << 50
 """QEMU's own limit would be 128 MiB/s; the disk is the limit here."""
