@@ -245,6 +245,7 @@ class Guest:
         refuse_flags(flags, POWER_ACPI | POWER_AGENT)
         async with self.job("reboot" if reboot else "shutdown"):
             machine = self.running()
+            reboot = machine.restarts(reboot=reboot)
             may_agent = bool(flags & POWER_AGENT) or not flags
             may_acpi = bool(flags & POWER_ACPI) or not flags
             if may_agent and (machine.agent_connected or not may_acpi):
