@@ -71,7 +71,8 @@ def _values(option: Option, ctx: click.Context, incomplete: str) -> Iterator[Com
         return
     known = option.completes
     if isinstance(known, str):
-        known = tuple(_guests(ctx)) if known == "guest" else ()
+        sources = {"guest": lambda: tuple(_guests(ctx)), "cause": _causes}
+        known = sources.get(known, tuple)()
     yield from (CompletionItem(name) for name in known if name.startswith(incomplete))
 
 
@@ -86,3 +87,11 @@ def _guests(ctx: click.Context) -> list[str]:
             return sorted(handle["name"] for handle in list_all(conn))
     except VirtError:
         return []
+
+
+def _causes() -> tuple[str, ...]:
+    """The codes and the names of all causes."""
+    from virtup.causes.catalogue import causes
+
+    known = causes()
+    return tuple(one.code for one in known) + tuple(one.slug for one in known)

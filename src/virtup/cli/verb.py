@@ -63,7 +63,12 @@ FAMILIES = {
     "events": ("Domain Events", {"event": "event"}),
     "reasons": (
         "Why a domain did not start",
-        {"attempts": "reasons", "explain": "reasons", "why": "reasons"},
+        {
+            "attempts": "reasons",
+            "diagnose": "diagnose",
+            "explain": "reasons",
+            "why": "reasons",
+        },
     ),
     "saves": ("Saved domains", {"save-verify": "verify"}),
     "host": (

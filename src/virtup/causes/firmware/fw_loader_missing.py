@@ -109,13 +109,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 ),
                 failure.seen.at,
             )
-    seen = said(ev).find(_TOOLS)
-    if seen is not None:
+    told = said(ev).find(_TOOLS)
+    if told is not None:
         yield _found(
             "The UEFI firmware is not installed where the tool looks for it.",
-            seen["name"] or "UEFI firmware",
+            told["name"] or "UEFI firmware",
             Certainty.LIKELY,
-            (seen.quote,),
+            (told.quote,),
             (Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
-            seen.at,
+            told.at,
         )

@@ -28,7 +28,7 @@ from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
 
-CODE = "VU219"
+CODE = "VU249"
 SLUG = "net-ovs-virtualport-missing"
 ALSO = ("net-not-a-bridge",)
 OVER = ("net-bridge-missing",)

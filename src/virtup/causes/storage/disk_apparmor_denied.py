@@ -31,7 +31,7 @@ from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, Trouble, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.who import account
-from virtup.causes.words import said
+from virtup.causes.words import noted
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, KernelLog, KernelLogFact, PathAccess, PathFact, Probe
 
@@ -40,6 +40,8 @@ SLUG = "disk-apparmor-denied"
 
 ROLES = (Role.DISK, Role.BACKING, Role.KERNEL, Role.INITRD, Role.FIRMWARE, Role.OTHER)
 _DENIAL = re.compile(r"apparmor=\"DENIED\"[^\n]*|avc: +denied[^\n]*", re.IGNORECASE)
+_OF_QEMU = re.compile(r"profile=\"libvirt-|svirt_t|comm=\"(?:qemu|kvm)", re.IGNORECASE)
+"""A denial of a guest's QEMU, whose file may go by another name (a link, a mount, a chain)."""
 _SAID = "qemu-system-x86_64: -blockdev {}: Could not open '/img/a.qcow2': Permission denied\n"
 _OPEN: dict[Probe[Any], Fact] = {
     PathAccess("/img/a.qcow2", "read", 991): PathFact(exists=True, allowed=True)
@@ -101,11 +103,18 @@ def find(ev: Evidence) -> Iterator[Finding]:
         yield _found(
             sentence + ".",
             path,
-            Certainty.PROVEN if denial else Certainty.POSSIBLE,
+            _certainty(ev, trouble, denial),
             (*trouble.quotes, *((seen,) if seen else ())),
             (Fix("let the module allow the file", ("journalctl -k --grep 'denied' | tail",)),),
             trouble.at,
         )
+
+
+def _certainty(ev: Evidence, trouble: Trouble, denial: str) -> Certainty:
+    """Proven by this host's own log; a log that was noted elsewhere makes it likely."""
+    if not denial:
+        return Certainty.POSSIBLE
+    return Certainty.LIKELY if ev.notes and trouble.fact is None else Certainty.PROVEN
 
 
 def _by_qemu(trouble: Trouble) -> bool:
@@ -120,5 +129,7 @@ def _denial(ev: Evidence, trouble: Trouble) -> str:
     for line in log.lines if log else ():
         if _DENIAL.search(line) and name in line:
             return line
-    seen = said(ev).find(_DENIAL)
-    return seen.quote if seen is not None and name in seen.line else ""
+    for seen in noted(ev).find_all(_DENIAL):
+        if name in seen.line or (ev.notes and trouble.fact is None and _OF_QEMU.search(seen.line)):
+            return seen.quote
+    return ""

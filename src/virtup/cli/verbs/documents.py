@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from virtup.cli.grammar import Failure
 
@@ -30,3 +31,23 @@ def read(path: str) -> str:
     if "\0" in text:
         raise Failure(f"Failed to read file '{path}': it holds a zero byte, so it is no XML")
     return text
+
+
+def text_of(path: str) -> str:
+    """The text of the file at *path*, ``-`` for standard input, whatever bytes it holds.
+
+    Of a longer one than `FILE_BYTES_MAX` the end is read: a log tells its last start there.
+    Raises Failure with the system's reason.
+    """
+    try:
+        if path == "-":
+            raw = sys.stdin.buffer.read(FILE_BYTES_MAX)
+        else:
+            with open(path, "rb") as file:
+                if file.seekable():
+                    file.seek(max(0, os.fstat(file.fileno()).st_size - FILE_BYTES_MAX))
+                raw = file.read(FILE_BYTES_MAX)
+    except (OSError, ValueError) as exc:
+        reason = os.strerror(exc.errno or 0) if isinstance(exc, OSError) else "no file name"
+        raise Failure(f"Failed to read file '{path}': {reason}") from exc
+    return raw.decode("utf-8", "replace").replace("\0", "")

@@ -72,7 +72,7 @@ def attempts(run: Run, *, domain: str) -> None:
 @verb(
     "explain",
     "tell what a cause means and what to do",
-    text("cause", "a code (VU014), its name, or the words of an error message"),
+    text("cause", "a code (VU014), its name, or the words of an error message", completes="cause"),
     flag("list", "list all causes"),
     description="Needs no daemon. Without a cause, lists all that virtup knows.",
     connects=False,
