@@ -136,13 +136,16 @@ def console(name: str) -> None:
     ) as process:
         os.close(theirs)
         try:
-            seen, end = b"", time.monotonic() + BOUND_S
+            seen, began, pressed = b"", time.monotonic(), 0
             while b"login: " not in seen:
-                if process.poll() is not None or time.monotonic() > end:
+                waited = time.monotonic() - began
+                if process.poll() is not None or waited > BOUND_S:
                     raise Broken(f"the guest's console ended before the login line: {seen!r}")
                 seen += copy(ours)
-                if not seen.strip().endswith(b"login:") and time.monotonic() > end - BOUND_S + 10:
-                    os.write(ours, b"\r")
+                if b"GUEST-UP" not in seen and waited > 5 * (pressed + 1):
+                    os.write(ours, b"\r")  # it was up before us: Enter brings the line again
+                    pressed += 1
+            end = time.monotonic() + BOUND_S
             os.write(ours, ESCAPE)
             while process.poll() is None and time.monotonic() < end:
                 copy(ours)
