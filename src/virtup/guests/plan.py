@@ -131,7 +131,7 @@ def _no_time(guest: Guest, limits: Limits) -> str:
     took = guest.image_bytes / limits.bytes_per_s
     return (
         f"time does not suffice: its save takes up to {took:.0f} s beside those of the others, at "
-        f"{size(limits.bytes_per_s)}/s, and there are {limits.seconds or 0:.0f} s (DEADLINE)"
+        f"{size(limits.bytes_per_s)}/s, and saves have {limits.seconds or 0:.0f} s (DEADLINE)"
     )
 
 

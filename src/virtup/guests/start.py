@@ -148,7 +148,11 @@ class _Starting:
         try:
             outcome, why = await self._start(turn)
         except VirtError as error:
-            self._tell(entry, FAILED, first_line(error), self._clock.monotonic() - began)
+            why = first_line(error)
+            self._tell(entry, FAILED, why, self._clock.monotonic() - began)
+            if entry.how == "saved":  # should it come back without its state, this is the reason
+                office = self._office
+                office.durably(self._run, lambda: office.waiting.note(entry.key, "saved", why))
             return
         self._tell(entry, outcome, why, self._clock.monotonic() - began)
         self._off_the_list(entry)
@@ -181,7 +185,8 @@ class _Starting:
             return RESTORED, ""
         if was_saved:
             why = await self._remote.cold_reason(entry.uuid)
-            return COLD_BOOTED, why or "its saved state was not there any more, or not used"
+            lost = entry.why or "its saved state was not there any more, or not used"
+            return COLD_BOOTED, why or lost
         if entry.how == "pending":
             why = await self._remote.cold_reason(entry.uuid)
             return COLD_BOOTED, why or "the host went down before it was saved"

@@ -59,6 +59,17 @@ async def test_a_lost_state_is_a_cold_boot_with_the_daemons_reason(lab):
     )
 
 
+async def test_a_cold_boot_after_a_failed_start_says_what_that_said(lab):
+    remote = lab.daemon(one := FakeGuest("web", start_error=OperationFailed("it is zero-filled")))
+    await lab.stop()
+    assert outcomes(await lab.start()) == {"web": "failed"}
+    one.saved, one.start_error = False, None
+    seen = await lab.start()
+    assert seen["web"].outcome == "cold-booted"
+    assert "it is zero-filled" in seen["web"].why
+    assert remote.order("start") == ["web", "web"]
+
+
 async def test_power_lost_before_the_save_is_a_cold_boot(lab):
     remote = lab.daemon(FakeGuest("web", save_error=OperationFailed("x"), shutdown_s=None))
     await lab.stop(shutdown_timeout=2)
