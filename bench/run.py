@@ -40,6 +40,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import saves
+
 from tests import lab
 
 SECTIONS = ("create", "refuse", "client", "parallel", "save")

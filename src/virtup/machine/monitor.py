@@ -103,6 +103,7 @@ class Monitor:
         """Call *on_event* with each QMP event from now on, and *on_close* once at the end."""
 
         async def pump() -> None:
+            """Hand events on until the connection ends."""
             try:
                 async for event in self._client.events:
                     on_event(dict(event))
@@ -113,6 +114,7 @@ class Monitor:
                     on_close()
 
         async def watch() -> None:
+            """End the pump with the connection."""
             # the listener does not end with the connection: the run state does
             pumping = asyncio.ensure_future(pump())
             try:

@@ -63,7 +63,7 @@ def test_an_error_without_message_says_its_number():
     assert error_from_body(body).message == "error 9 without a message"
 
 
-@pytest.mark.parametrize("message", ["é" * 100001, "a\0b", "\udcff", "\ud800"])
+@pytest.mark.parametrize("message", ["é" * 100001, "a\0b", "\udcff", chr(0xD800)])
 def test_any_message_can_be_sent(message):
     data = codec("virNetMessageError").encode(error_body(VirtError(message)))
     assert len(data) < 200000
