@@ -344,6 +344,11 @@ class FakeHypervisor:
         self.domains = FakeDomains(self.events)
         self.node = FakeNode()
         self.gone: list[int] = []
+        self.launcher = SimpleNamespace(settle=self._settle)
+        self.settled = 0
+
+    async def _settle(self) -> None:
+        self.settled += 1
 
     def active_count(self) -> int:
         return sum(guest.active for guest in self.domains.all())

@@ -24,13 +24,17 @@ async def ping(_client: Client, args: Args) -> Reply:
 @handles("WHY", program=VIRTUP)
 async def why(client: Client, args: Args) -> Reply:
     """Tell why the last start of ``{"domain": name or UUID}`` failed, as the driver has it."""
-    return _reply(client.hypervisor.why(_domain(args)))
+    guest = _domain(args)
+    await client.hypervisor.launcher.settle()
+    return _reply(client.hypervisor.why(guest))
 
 
 @handles("ATTEMPTS", program=VIRTUP)
 async def attempts(client: Client, args: Args) -> Reply:
     """Tell the recorded starts of ``{"domain": name or UUID}``: ``{"attempts": [...]}``."""
-    return _reply({"attempts": client.hypervisor.recorded_attempts(_domain(args))})
+    guest = _domain(args)
+    await client.hypervisor.launcher.settle()
+    return _reply({"attempts": client.hypervisor.recorded_attempts(guest)})
 
 
 @handles("VERIFY_IMAGE", program=VIRTUP, writes="the check of an image")
