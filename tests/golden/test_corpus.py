@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests import lab
+from virtup.causes import elsewhere
 from virtup.causes.catalogue import UNKNOWN_SLUG, causes, diagnose
 from virtup.causes.finding import Certainty
-from virtup.model.evidence import Evidence
 
 CORPUS = lab.SHARED / "corpus" / "corpus-open.jsonl"
 
@@ -27,6 +27,11 @@ NARROWER = {
     },
 }
 """A general cause, and the causes that only a look at the host tells from it."""
+
+
+FIRST_MIN = 0.95
+AMONG_MIN = 0.98
+"""What of the cases that a text can tell has to be first, and among the first three."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ class Score:
 
 
 def scored(case: dict[str, Any]) -> Score:
-    ev = Evidence(error=case["error"], stderr=case["log"], definition=case["xml"])
-    findings = diagnose(ev)
+    ev = elsewhere.evidence(
+        case["error"], log=case["log"], xml=case["xml"], notes=case["host_evidence"]
+    )
+    findings = elsewhere.doubted(diagnose(ev))
     return Score(
         case=case["id"],
         label=case["cause_id"],
@@ -90,6 +97,13 @@ def test_the_figure(scores: list[Score], capsys: pytest.CaptureFixture[str]) -> 
             among = sum(one.is_among for one in group)
             print(f"  corpus, {name}: {first} first, {among} in the first three, of {len(group)}")
     assert scores
+
+
+def test_what_a_text_can_tell_is_told(scores: list[Score]) -> None:
+    told = [one for one in scores if one.derivable]
+    missed = [f"{one.case}: {one.label}, found {one.found[:3]}" for one in told if not one.is_first]
+    assert sum(one.is_first for one in told) >= FIRST_MIN * len(told), missed
+    assert sum(one.is_among for one in told) >= AMONG_MIN * len(told), missed
 
 
 def test_no_cause_is_wrong_with_confidence(scores: list[Score]) -> None:

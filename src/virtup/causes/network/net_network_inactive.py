@@ -32,9 +32,9 @@ ALSO = ("net-firewall-backend",)
 _TOLD = Told(
     CODE,
     SLUG,
-    sentence="The libvirt network '{subject}' is defined but not active.",
+    sentence="The libvirt network '{subject}' is not active: it was not started, or its start failed.",
     subject="the network",
-    phrases=(
+    doubtful=(
         r"network:? '?(?P<subject>[^'\n]+?)'? (?:is not|isn't) (?:active|running|started)",
         r"(?:netzwerk|netz|la red|le réseau|réseau|a rede|la rete|сеть|sieć|网络|網路|ネットワーク)\W{1,3}(?P<subject>[\w.:-]+)\W{1,3}[^\n]{0,20}(?:n'est pas acti|nicht aktiv|no (?:está|se encuentra) activ|n[ãa]o est[áa] ativ|não está activ|non è attiv|не актив|nie jest aktywn|未激活|未啟用|动作していません|動作していません|非アクティブ)",
     ),

@@ -1,0 +1,1 @@
+"""Causes that concern saved guests and what keeps them from being restored."""

@@ -1,0 +1,67 @@
+"""Text of another host: the last start of a log, its command line, and no proof."""
+
+from virtup.causes import catalogue, elsewhere
+from virtup.causes.finding import Certainty, Finding
+
+FIRST = (
+    "2026-01-01 10:00:00.000+0000: starting up libvirt version: 9.0.0, qemu version: 7.2\n"
+    "LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-name guest=old,debug-threads=on\n"
+    "qemu-system-x86_64: unable to find CPU model 'Old'\n"
+    "2026-01-01 10:00:01.000+0000: shutting down, reason=failed\n"
+)
+LAST = (
+    "2026-01-02 10:00:00.000+0000: starting up libvirt version: 9.0.0, qemu version: 7.2\n"
+    "LC_ALL=C \\\nPATH=/usr/bin \\\n/usr/bin/qemu-system-x86_64 \\\n-name 'guest=new one' \\\n"
+    "-kernel /srv/vmlinuz\n"
+    "qemu: invalid kernel header\n"
+)
+
+
+def test_of_a_log_only_the_last_start_counts() -> None:
+    assert elsewhere.last_start(FIRST + LAST) == LAST
+    findings = catalogue.diagnose(elsewhere.evidence(log=FIRST + LAST))
+    assert [one.slug for one in findings] == ["kernel-file-invalid"]
+
+
+def test_words_that_are_no_log_are_taken_whole() -> None:
+    assert elsewhere.last_start("qemu: one\nqemu: two\n") == "qemu: one\nqemu: two\n"
+
+
+def test_the_command_line_of_a_log_is_read_without_its_environment() -> None:
+    assert elsewhere.command_line(LAST) == (
+        "/usr/bin/qemu-system-x86_64",
+        "-name",
+        "guest=new one",
+        "-kernel",
+        "/srv/vmlinuz",
+    )
+
+
+def test_what_is_no_whole_command_line_is_none() -> None:
+    assert elsewhere.command_line("qemu: broken\n") == ()
+    assert elsewhere.command_line("-name 'never closed \\\n-kernel /k\n") == ()
+    assert elsewhere.command_line("one \\\ntwo\n") == ()
+
+
+def test_the_guest_is_named_by_its_definition() -> None:
+    assert elsewhere.evidence(xml="<domain><name> db </name></domain>").guest == "db"
+    assert elsewhere.evidence(xml="<domain><name>db</name></domain>", guest="x").guest == "x"
+    assert elsewhere.evidence("words").guest == ""
+
+
+def test_nothing_is_proven_by_text() -> None:
+    proven = Finding("VU001", "a", "It is.", "a", Certainty.PROVEN, ("line",))
+    maybe = Finding("VU002", "b", "It may be.", "b", Certainty.POSSIBLE, ("line",))
+    shown = elsewhere.doubted([proven, maybe])
+    assert [one.certainty for one in shown] == [Certainty.LIKELY, Certainty.POSSIBLE]
+
+
+def test_a_note_of_the_host_tells_a_denial_from_a_mode() -> None:
+    ev = elsewhere.evidence(
+        "internal error: process exited while connecting to monitor: qemu-system-x86_64: -drive "
+        "file=/img/a,if=none,id=drive-virtio-disk0: Could not open '/img/a': Permission denied",
+        notes='audit: apparmor="DENIED" operation="open" profile="libvirt-0a" name="/img/a" pid=7',
+    )
+    first = catalogue.diagnose(ev)[0]
+    assert first.slug == "disk-apparmor-denied"
+    assert first.certainty is Certainty.LIKELY
