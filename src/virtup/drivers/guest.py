@@ -22,7 +22,7 @@ from virtup.host.console import Console
 from virtup.host.node import cpu_time_ns, rss_kib
 from virtup.machine import agent, files
 from virtup.machine.events import DomainRef
-from virtup.machine.jobs import NO_JOB
+from virtup.machine.jobs import NO_JOB, Job, JobType
 from virtup.machine.life import Machine
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.model.domain import Domain, format_domain
@@ -73,6 +73,7 @@ class Guest:
         self._off = Shutoff.UNKNOWN
         self._lock = asyncio.Lock()
         self._job = ""
+        self._last_job: Job | None = None
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -312,15 +313,27 @@ class Guest:
         return dict(NO_JOB) if job is None else job.info(self._domains.now_ms())
 
     def job_stats(self, flags: int) -> tuple[int, dict[str, Any]]:
-        """Return type and statistics of the guest's job, or of the last one when so asked."""
+        """Return type and statistics of the guest's job, or of the last one when so asked.
+
+        The last one is told once, unless it is to be kept.
+        """
         refuse_flags(flags, JOB_STATS_COMPLETED | JOB_STATS_KEEP)
-        machine = self.running()
-        job = machine.last_job if flags & JOB_STATS_COMPLETED else machine.job
+        if flags & JOB_STATS_COMPLETED:
+            job = self._completed(keep=bool(flags & JOB_STATS_KEEP))
+        else:
+            job = self.running().job
         if job is None:
             return 0, {}
-        if flags == JOB_STATS_COMPLETED:
-            machine.last_job = None
         return int(job.type), job.stats(self._domains.now_ms())
+
+    def _completed(self, *, keep: bool) -> Job | None:
+        """Return the job that came to its end last, also that of a guest that is off by it."""
+        job = self._last_job if self.machine is None else self.machine.last_job
+        if not keep:
+            self._last_job = None
+            if self.machine is not None:
+                self.machine.last_job = None
+        return job if job is not None and job.type is JobType.COMPLETED else None
 
     async def abort_job(self, flags: int) -> None:
         """Have the guest's job end without its result; the guest runs on."""
@@ -392,6 +405,7 @@ class Guest:
 
     def ended(self, why: Shutoff) -> None:
         """Note that the machine is gone."""
+        self._last_job = self.machine.job if self.machine is not None else None
         self.machine = None
         self._off = why
 
