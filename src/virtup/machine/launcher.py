@@ -61,6 +61,9 @@ MISSING_EMPTIED, MISSING_DROPPED = 0, 1
 LONG_DEFINITION = 64 * 1024
 """A definition of more characters takes more than a few milliseconds to read."""
 
+PORT_TRIES = 5
+"""How often a start is tried whose display's port another program takes just before QEMU does."""
+
 RECONNECT_WAIT_S = 2.0
 """How long a starting daemon waits for the monitors of running guests before it serves."""
 
@@ -241,9 +244,15 @@ class Launcher:
         began = self._clock.monotonic()
         launch: Launch | None = None
         try:
-            launch = await self._launch(domain, request, attempt)
-            launch.keep = lambda launch: self._keep_record(self._build(launch, request))
-            await start(launch, lambda failed: self._judge(failed, attempt))
+            for left in reversed(range(PORT_TRIES)):
+                launch = await self._launch(domain, request, attempt)
+                try:
+                    await start(launch, lambda failed: self._judge(failed, attempt))
+                    break
+                except StepFailed as failed:
+                    if not left or not _lost_its_port(domain, failed):
+                        raise
+            assert launch is not None
             machine = self._machine(launch, request)
         except StepFailed as failed:
             raise await self._failed(failed, attempt, began, launch) from failed
@@ -286,6 +295,7 @@ class Launcher:
             },
             reserved_ports=self._ports,
             note=lambda launch: self._write_starting(launch, attempt.definition),
+            keep=lambda launch: self._keep_record(self._build(launch, request)),
             forget=lambda launch: self._statuses.remove(launch.domain.name),
             image=request.image,
         )
@@ -504,6 +514,13 @@ class Launcher:
                 task.cancel()
         await self.settle()
         self._ledger.close()
+
+
+def _lost_its_port(domain: Domain, failed: StepFailed) -> bool:
+    """Tell whether another program took a port that was free when it was chosen."""
+    words = failed.evidence.stderr
+    taken = "-vnc " in words and "Address already in use" in words
+    return taken and any(True for _ in files.automatic_displays(domain))
 
 
 async def _beside(length: int, work: Callable[[], Domain]) -> Domain:
