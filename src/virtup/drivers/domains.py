@@ -202,7 +202,12 @@ class Domains:
 
     async def start_defined(self, guest: Guest, flags: int, client_id: int | None) -> None:
         """Start a defined guest: from its managed save, if it has one, else from its disks."""
-        image, note = await self.saving.image_to_start(guest)
+        try:
+            image, note = await self.saving.image_to_start(guest)
+        except ImageDamaged as damage:
+            path = self.saving.saves.path(guest.name)
+            await self._launcher.explain(damage, guest.definition, path=path)
+            raise
         if note:
             log.warning("guest '%s': %s", guest.name, note)
             self._events.emit(Event("control-error", guest.ref))

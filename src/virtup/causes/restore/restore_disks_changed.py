@@ -1,0 +1,56 @@
+"""A disk was changed after its guest was saved.
+
+## What it means
+Saved memory has a part of the disk's content in it. With another content on the disk the guest would
+mix both and destroy its file system. Something wrote to the disk, or a copy or a snapshot took its
+place.
+
+## How to confirm
+The finding names the disk and what differs; `stat` and `qemu-img info` show it as it is now.
+
+## What to do
+Put the disk back as it was, with its time of modification, and start again; or boot from the disk as
+it is now.
+
+## Strings it goes by
+- `the disk '...' was changed after the state '...' was saved`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
+
+CODE = "VU372"
+SLUG = "restore-disks-changed"
+
+_WORDS = re.compile(
+    r"the disk '(?P<disk>[^'\n]+)' was changed after"
+    r"|belongs to the disk '(?P<gone>[^'\n]+)', which cannot be read",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: the disk '/img/a.img' was changed after the state "
+        "'/save/g.save' was saved: its size; restored memory would not fit it"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} does not fit a disk any more: {first}."
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)

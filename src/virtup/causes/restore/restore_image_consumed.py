@@ -1,0 +1,55 @@
+"""A saved state was restored before.
+
+## What it means
+The guest has run on since, and its disks with it: memory from then and disks from now do not fit,
+and the file system in the guest would be destroyed. An image that a backup put back is such a one.
+
+## How to confirm
+`virtup save-verify IMAGE` says when it was restored.
+
+## What to do
+Boot from the disks: nothing is lost, they are newer than the image.
+
+## Strings it goes by
+- `the saved state '...' was restored before`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
+
+CODE = "VU370"
+SLUG = "restore-image-consumed"
+
+_WORDS = re.compile(
+    r"the saved state '[^'\n]+' was restored before"
+    r"|the mark in the saved state '[^'\n]+'[^\n]* is damaged",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' was restored before, "
+        "2026-01-01 00:00:00 UTC: the guest has run on since, and its disks "
+        "with it"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} was restored before, and its guest has run on since."
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)

@@ -1,0 +1,71 @@
+"""A saved state was cut off.
+
+## What it means
+The file is shorter than what was saved: a full disk, a file system check, an interrupted copy.
+
+## How to confirm
+`virtup save-verify IMAGE` says where it ends; `df` and `dmesg` may say why.
+
+## What to do
+Its memory is lost. virtup sets the image aside and the next start boots; under libvirt
+`virsh managedsave-remove NAME` ends the failure, which else comes for ever.
+
+## Strings it goes by
+- `failed to read domain XML`
+- `the saved state '...' ends in its header`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding, Fix
+from virtup.model.evidence import Evidence
+
+CODE = "VU365"
+SLUG = "restore-image-cut"
+
+_WORDS = re.compile(
+    r"the saved state '[^'\n]+' (?:ends in its (?:header|XML)|has no memory in it|has \d+ bytes of memory where)"
+    r"|the end of the saved state '[^'\n]+' is missing"
+    r"|failed to read (?:domain XML|qemu header)",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' ends in its XML: 200 "
+        "bytes of at least 69632; its memory is lost. It was set aside as "
+        "'/save/g.save.x': start the guest again and it boots from its disks"
+    ),
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' has 100 bytes of "
+        "memory where 2000 were saved; its memory is lost. It was set aside as "
+        "'/save/g.save.x': start the guest again and it boots from its disks"
+    ),
+    Evidence(error="operation failed: failed to read domain XML"),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is filled with zeros; "
+        "its memory is lost. It was set aside as '/save/g.save.x': start the "
+        "guest again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} was cut off: it is shorter than what was saved."
+    yield from states.finding(
+        ev,
+        _WORDS,
+        (CODE, SLUG),
+        sentence,
+        Fix(
+            "restore a good copy of the image, if a backup has one", ("virtup save-verify {image}",)
+        ),
+    )

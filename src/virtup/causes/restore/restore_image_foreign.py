@@ -1,0 +1,57 @@
+"""The file is not a saved guest.
+
+## What it means
+It begins with other bytes than every saved guest does: another file has its name, or its beginning
+was overwritten.
+
+## How to confirm
+`file IMAGE`; `head -c 16 IMAGE` is `LibvirtQemudSave` for a saved guest.
+
+## What to do
+Name the right file. A managed one is set aside, and the guest boots.
+
+## Strings it goes by
+- `image magic is incorrect`
+- `is not a saved guest (magic b'...')`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
+
+CODE = "VU368"
+SLUG = "restore-image-foreign"
+
+_WORDS = re.compile(
+    r"image magic is incorrect"
+    r"|'[^'\n]+' is not a (?:saved guest|regular file)",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: '/save/g.save' is not a saved guest (magic b'x'); "
+        "its memory is lost. It was set aside as '/save/g.save.x': start the "
+        "guest again and it boots from its disks"
+    ),
+    Evidence(error="operation failed: image magic is incorrect"),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} is no saved guest: it begins with other bytes."
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)

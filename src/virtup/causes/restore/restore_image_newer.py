@@ -1,0 +1,58 @@
+"""A saved state is in a form that is not known here.
+
+## What it means
+A newer virtup or libvirt wrote it, or its version number is damaged.
+
+## How to confirm
+`virtup save-verify IMAGE` prints the version or the compression that it found.
+
+## What to do
+Restore it with the program that wrote it. Here the guest can only boot from its disks.
+
+## Strings it goes by
+- `image version is not supported (N > 2)`
+- `Invalid compressed save format N`
+- `unsupported save image format`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
+
+CODE = "VU369"
+SLUG = "restore-image-newer"
+
+_WORDS = re.compile(
+    r"the saved state '[^'\n]+' has (?:version \d+|an unknown compression|a trailer of version)"
+    r"|image version is not supported"
+    r"|(?:invalid compressed save|unsupported save image) format",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' has version 3; 2 is "
+        "known; its memory is lost. It was set aside as '/save/g.save.x': start "
+        "the guest again and it boots from its disks"
+    ),
+    Evidence(error="operation failed: image version is not supported (1660944384 > 2)"),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} is in a form that is not known here."
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)

@@ -1,0 +1,59 @@
+"""A saved state cannot be read.
+
+## What it means
+The kernel refuses to read the file: a failing disk, a network file system that is away, permissions.
+The state may be whole.
+
+## How to confirm
+`virtup save-verify IMAGE`, `dmesg`, `stat IMAGE`.
+
+## What to do
+Mend what keeps it from being read and start again: nothing is lost until you give it up.
+
+## Strings it goes by
+- `the saved state '...' cannot be read`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding, Fix
+from virtup.model.evidence import Evidence
+
+CODE = "VU373"
+SLUG = "restore-image-unreadable"
+
+_WORDS = re.compile(
+    r"the saved state '[^'\n]+' cannot be read: (?P<why>[^\n;]+)"
+    r"|cannot be read: (?P<w2>Input/output error)",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' cannot be read: Input/output error"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} cannot be read: {first}."
+    yield from states.finding(
+        ev,
+        _WORDS,
+        (CODE, SLUG),
+        sentence,
+        Fix("find out why it cannot be read", ("stat {image}", "dmesg | tail")),
+    )

@@ -1,0 +1,57 @@
+"""Saved and new machine type differ.
+
+## What it means
+`pc` or `q35` now means a newer version than when the guest was saved, or the type was changed.
+
+## How to confirm
+`virtup save-image-dumpxml IMAGE | grep machine=`.
+
+## What to do
+Define the guest with the machine type that the image has.
+
+## Strings it goes by
+- `Machine type received is 'pc-i440fx-2.11' and local is 'pc-i440fx-4.2'`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding, Fix
+from virtup.model.evidence import Evidence
+
+CODE = "VU376"
+SLUG = "restore-machine-type-mismatch"
+
+_WORDS = re.compile(
+    r"machine type received is '(?P<old>[^'\n]+)' and local is '(?P<new>[^'\n]+)'",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: Machine type received is 'pc-i440fx-2.11' and "
+        "local is 'pc-i440fx-4.2'\nqemu-system-x86_64: load of migration failed: "
+        "Invalid argument\n",
+        phase="load",
+    ),
+)
+NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} was made with machine type '{old}', the guest has '{new}'."
+    yield from states.finding(
+        ev,
+        _WORDS,
+        (CODE, SLUG),
+        sentence,
+        Fix(
+            "define the guest with the machine type in the image",
+            ("virtup save-image-dumpxml {image}",),
+        ),
+    )

@@ -1,0 +1,53 @@
+"""The saved state belongs to another guest.
+
+## What it means
+Name and UUID in the image are not those of the guest that is started: a copied or renamed file, or
+a guest that was defined anew with another UUID.
+
+## How to confirm
+`virtup save-image-dumpxml IMAGE` prints the guest that it belongs to.
+
+## What to do
+Define the guest with the UUID in the image, or give the image up.
+
+## Strings it goes by
+- `cannot restore domain 'a' uuid X from a file which belongs to domain 'b' uuid Y`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
+
+CODE = "VU371"
+SLUG = "restore-other-guest"
+
+_WORDS = re.compile(
+    r"cannot restore domain '(?P<own>[^'\n]+)' uuid \S+ from a file which belongs to domain '(?P<other>[^'\n]+)'",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        error="operation failed: cannot restore domain 'a' uuid 1 from a file which "
+        "belongs to domain 'b' uuid 2"
+    ),
+)
+NEGATIVE = (
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' is incomplete; its "
+        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+        "again and it boots from its disks"
+    ),
+)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} belongs to the guest '{other}', not to '{own}'."
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)

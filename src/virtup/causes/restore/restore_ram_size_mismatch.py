@@ -1,0 +1,58 @@
+"""Saved memory and the guest have different sizes.
+
+## What it means
+The amount of memory (or the size of an option ROM or of video memory) is not what it was when the
+guest was saved.
+
+## How to confirm
+`virtup save-image-dumpxml IMAGE | grep -i memory` beside the definition.
+
+## What to do
+Give the definition the size that the image has, or boot from the disks.
+
+## Strings it goes by
+- `Length mismatch: pc.ram: 0x... in != 0x...`
+- `Size mismatch: 0000:00:03.0/virtio-net-pci.rom: 0x40000 != 0x80000`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes import states
+from virtup.causes.finding import Finding, Fix
+from virtup.model.evidence import Evidence
+
+CODE = "VU375"
+SLUG = "restore-ram-size-mismatch"
+
+_WORDS = re.compile(
+    r"(?:length|size) mismatch: (?P<block>(?![^:\s]*(?:/|:)[^\s]*\.rom)[^:\s]+)",
+    re.IGNORECASE,
+)
+POSITIVE = (
+    Evidence(
+        stderr="qemu-system-x86_64: Length mismatch: pc.ram: 0x8000000 in != "
+        "0x4000000: Invalid argument\n",
+        phase="load",
+    ),
+)
+NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
+
+probes = states.probes
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with what is lost by each way out."""
+    sentence = "The {image} and the guest have different sizes of '{block}'."
+    yield from states.finding(
+        ev,
+        _WORDS,
+        (CODE, SLUG),
+        sentence,
+        Fix(
+            "compare the guest in the image with the definition",
+            ("virtup save-image-dumpxml {image}",),
+        ),
+    )

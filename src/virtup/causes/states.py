@@ -1,0 +1,78 @@
+"""Saved guests: which image the words are about, and how to get on without what is in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.words import Seen, said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+_IMAGE = re.compile(
+    r"(?:saved states?|state|file|in|image) '(?P<path>/[^'\n]+)'|^'(?P<bare>/[^'\n]+)' is not a ",
+    re.MULTILINE,
+)
+_ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
+
+
+def probes(_ev: Evidence) -> Iterator[Probe[Fact]]:
+    """Ask nothing of the host: whoever read the image has said what is wrong with it."""
+    yield from ()
+
+
+def image(ev: Evidence) -> str:
+    """Return the path of the image that a failure is about, "" when nothing names it."""
+    if ev.phase == "load" and ev.path:
+        return ev.path
+    seen = said(ev).find(_IMAGE)
+    return (seen["path"] or seen["bare"]) if seen is not None else ""
+
+
+def way_out(ev: Evidence) -> Fix:
+    """Return how the guest boots again, and what is lost by that."""
+    guest = ev.guest or "NAME"
+    if said(ev).find(_ASIDE) is not None:
+        text = "boot from its disks: what was in the saved memory and not on them is lost"
+        return Fix(text, (f"virtup start {guest}",), Safety.CONFIRM)
+    return Fix(
+        "give the saved state up and boot from the disks: what was only in memory is lost",
+        (f"virtup start --force-boot {guest}",),
+        Safety.CONFIRM,
+    )
+
+
+def finding(
+    ev: Evidence, words: re.Pattern[str], named: tuple[str, str], sentence: str, *first: Fix
+) -> Iterator[Finding]:
+    """Yield the finding *named* (code, slug) when *words* are said; *first* are better fixes.
+
+    ``{image}`` in *sentence* and in the commands is the image, other names are groups of *words*,
+    ``{first}`` the first that is there.
+    """
+    seen = said(ev).find(words)
+    if seen is None:
+        return
+    path = image(ev)
+    fixes = tuple(
+        Fix(fix.text, tuple(one.format(image=path or "IMAGE") for one in fix.commands), fix.safety)
+        for fix in first
+    )
+    code, slug = named
+    noun = f"saved state '{path}'" if path else "saved state"
+    yield Finding(
+        code,
+        slug,
+        sentence.format(image=noun, **_groups(seen)),
+        path,
+        Certainty.LIKELY,
+        (seen.quote,),
+        (*fixes, way_out(ev)),
+        seen.at,
+    )
+
+
+def _groups(seen: Seen) -> dict[str, str]:
+    named = {name: value for name, value in seen.match.groupdict().items() if value}
+    return {"first": next(iter(named.values()), ""), **named}
