@@ -44,9 +44,9 @@ def way_out(ev: Evidence) -> Fix:
 
 
 def finding(
-    ev: Evidence, words: re.Pattern[str], named: tuple[str, str], sentence: str, *first: Fix
+    ev: Evidence, words: re.Pattern[str], named: tuple[str, str], sentence: str, *more: Fix
 ) -> Iterator[Finding]:
-    """Yield the finding *named* (code, slug) when *words* are said; *first* are better fixes.
+    """Yield the finding *named* (code, slug) when *words* are said; *more* are other fixes.
 
     ``{image}`` in *sentence* and in the commands is the image, other names are groups of *words*,
     ``{first}`` the first that is there.
@@ -57,7 +57,7 @@ def finding(
     path = image(ev)
     fixes = tuple(
         Fix(fix.text, tuple(one.format(image=path or "IMAGE") for one in fix.commands), fix.safety)
-        for fix in first
+        for fix in more
     )
     code, slug = named
     noun = f"saved state '{path}'" if path else "saved state"
@@ -68,7 +68,7 @@ def finding(
         path,
         Certainty.LIKELY,
         (seen.quote,),
-        (*fixes, way_out(ev)),
+        (way_out(ev), *fixes),
         seen.at,
     )
 

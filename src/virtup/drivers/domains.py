@@ -204,9 +204,9 @@ class Domains:
         """Start a defined guest: from its managed save, if it has one, else from its disks."""
         try:
             image, note = await self.saving.image_to_start(guest)
-        except ImageDamaged as damage:
+        except ImageDamaged as refusal:
             path = self.saving.saves.path(guest.name)
-            await self._launcher.explain(damage, guest.definition, path=path)
+            await self._launcher.explain(refusal, guest.definition, path=path)
             raise
         if note:
             log.warning("guest '%s': %s", guest.name, note)

@@ -121,10 +121,11 @@ class Saves:
         path = self.path(name)
         kept = restorer.set_aside_name(path, damage.kind, dt.datetime.now(dt.UTC))
         durable.rename_durably(self._disk, path, kept)
-        reason = f"{damage.kind.value}: {damage.message}\n"
+        said = damage.message.partition("\n")[0]
+        reason = f"{damage.kind.value}: {said}\n"
         durable.write_durably(self._disk, f"{kept}.reason", reason.encode(), mode=0o600)
         self._known.discard(name)
-        log.warning("guest '%s': %s; set aside as '%s'", name, damage.message, kept)
+        log.warning("guest '%s': %s; set aside as '%s'", name, said, kept)
         return kept
 
 

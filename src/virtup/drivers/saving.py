@@ -116,19 +116,25 @@ class Saving:
         return image, ""
 
     def refused(self, name: str, damage: ImageDamaged) -> ImageDamaged:
-        """Return the error for a managed image that was found damaged, set aside if need be."""
+        """Return the error for a managed image that was found damaged, set aside if need be.
+
+        Its first line says what becomes of the state; what was found out of it stands below.
+        """
+        said, _, found = damage.message.partition("\n")
         if damage.kind in STAYS:
-            way = (
-                f"'start --force-boot {name}' or 'managedsave-remove {name}' gives the state up "
+            said += (
+                f"; 'start --force-boot {name}' or 'managedsave-remove {name}' gives the state up "
                 "and boots"
             )
-            return ImageDamaged(damage.kind, f"{damage.message}; {way}")
-        kept = self.saves.set_aside(name, damage)
-        return ImageDamaged(
-            damage.kind,
-            f"{damage.message}; its memory is lost. It was set aside as '{kept}': start the guest "
-            "again and it boots from its disks",
-        )
+        else:
+            kept = self.saves.set_aside(name, damage)
+            said += (
+                f"; its memory is lost. It was set aside as '{kept}': start the guest again and it "
+                "boots from its disks"
+            )
+        told = ImageDamaged(damage.kind, f"{said}\n{found}" if found else said)
+        told.findings = damage.findings
+        return told
 
     async def domain_of(self, image: Image, xml: str | None = None) -> Domain:
         """Return the guest in *image*, completed; raises ImageDamaged when it cannot run here."""

@@ -26,6 +26,12 @@ from virtup.model.evidence import Evidence
 
 CODE = "VU367"
 SLUG = "restore-image-changed"
+OVER = (
+    "restore-not-a-stream",
+    "restore-device-state-mismatch",
+    "restore-device-set-changed",
+    "restore-ram-size-mismatch",
+)
 
 _WORDS = re.compile(
     r"the (?:memory|header or the XML) in the saved state '[^'\n]+' was changed"

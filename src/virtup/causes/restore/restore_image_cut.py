@@ -26,6 +26,12 @@ from virtup.model.evidence import Evidence
 
 CODE = "VU365"
 SLUG = "restore-image-cut"
+OVER = (
+    "restore-not-a-stream",
+    "restore-device-state-mismatch",
+    "restore-device-set-changed",
+    "restore-ram-size-mismatch",
+)
 
 _WORDS = re.compile(
     r"the saved state '[^'\n]+' (?:ends in its (?:header|XML)|has no memory in it|has \d+ bytes of memory where)"

@@ -26,6 +26,12 @@ from virtup.model.evidence import Evidence
 
 CODE = "VU366"
 SLUG = "restore-image-zeroed"
+OVER = (
+    "restore-not-a-stream",
+    "restore-device-state-mismatch",
+    "restore-device-set-changed",
+    "restore-ram-size-mismatch",
+)
 
 _WORDS = re.compile(
     r"the saved state '[^'\n]+' (?:is filled with zeros|has zeros where)"
