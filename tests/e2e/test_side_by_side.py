@@ -265,7 +265,11 @@ OURS = {
     "define /run/bad.xml": Ours(FINDING, "line 2"),
     "define /run/unknown.xml": Ours("nothing is dropped silently", "element <frob> in <devices>"),
     "undefine odd": Ours("as above", "failed to get domain 'odd'"),
-    "define /run/noname.xml": Ours(PLACE, "<domain> has no <name> (<xml>, line 1"),
+    "define /run/clash-uuid.xml": Ours(FINDING, "is already defined with uuid"),
+    "define /run/clash-name.xml": Ours(FINDING, "already exists with uuid"),
+    "create /run/clash-uuid.xml": Ours(FINDING, "is already defined with uuid"),
+    "create /run/clash-name.xml": Ours(FINDING, "already exists with uuid"),
+    "define /run/noname.xml": Ours(PLACE, "<domain> has no <name> (FILE, line 1"),
     "define /run/badmachine.xml": Ours(FINDING, "machine type 'pc-9.9'"),
     "define /run/badtype.xml": Ours(PLACE, "accepted is 'qemu' or 'kvm'"),
     "dumpxml vm2": Ours(
@@ -296,6 +300,8 @@ OURS = {
 def same_whoever_answers(text: str) -> str:
     """Drop what differs between two runs of one and the same daemon."""
     text = re.sub(r"/dev/pts/\d+", "/dev/pts/N", text)
+    # virtup knows which file it sent, virsh does not say
+    text = re.sub(r"\((?:<xml>|/[^ ,]+), line", "(FILE, line", text)
     text = re.sub(r"CPU time: +[\d.]+s", "CPU time: Ts", text)
     text = re.sub(r'"id": ?"(libvirt|virtup)-\d+"', '"id":"ID"', text)
     text = re.sub(r"^[-\d]+ [:.\d]+\+0000: event", "TIME: event", text, flags=re.MULTILINE)

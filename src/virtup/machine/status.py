@@ -16,7 +16,7 @@ from virtup.host.disk import Disk
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".status.json"
 LAST_ID = "last-id"
 
