@@ -218,7 +218,10 @@ def test_guests_that_start_with_the_host(
         (facts,) = guests.status(check=3)["autostart"]
         return {each["name"]: each["outcome"] for each in facts["guests"]}
 
-    lab.eventually(lambda: len(autostarted()) == 3, "all have been tried")
+    try:
+        lab.eventually(lambda: len(autostarted()) == 3, "all have been tried")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {autostarted()}\n{daemon.log}") from error
     assert autostarted() == {"always": "started", "once": "started", "broken": "failed"}
     text = guests("status", check=3)
     assert "failed:       broken: " in text

@@ -138,9 +138,12 @@ class Autostart:
             finally:
                 up[key].set()
 
-        async with asyncio.TaskGroup() as group:
-            for key, guest in due.items():
-                group.create_task(turn(key, guest), name=f"autostart-{guest.name}")
+        turns = [turn(key, guest) for key, guest in due.items()]
+        for guest, result in zip(
+            due.values(), await asyncio.gather(*turns, return_exceptions=True), strict=True
+        ):
+            if result is not None:  # a mistake of ours ends the turn of that guest alone
+                log.error("guest '%s' was not started with the host", guest.name, exc_info=result)
 
     async def _one(self, guest: Startable) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -75,6 +75,14 @@ class Office:
             act()
         except OSError as error:
             self.fail(run, f"'{error.filename}' cannot be written: {error.strerror or error}")
+
+    async def all_of(self, run: Run, turns: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+        """Run the turns of guests, by their names; a mistake of ours in one ends that one alone."""
+        results = await asyncio.gather(*turns.values(), return_exceptions=True)
+        for name, result in zip(turns, results, strict=True):
+            if result is not None:
+                kind = type(result).__name__
+                self.fail(run, f"{name}: internal error: {kind}: {result}")
 
     def fail(self, run: Run, text: str) -> None:
         """Tell an error that is no single guest's."""

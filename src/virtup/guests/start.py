@@ -109,9 +109,8 @@ class _Starting:
         order = arrange(members)
         for key, problem in order.problems.items():
             self._office.say(f"{turns[key].look.name}: its boot order: {problem}")
-        async with asyncio.TaskGroup() as group:
-            for turn in turns.values():
-                group.create_task(self._turn(turn, turns, order.before))
+        names = {turn.look.name: self._turn(turn, turns, order.before) for turn in turns.values()}
+        await self._office.all_of(self._run, names)
 
     async def _look(self, entry: Entry) -> Look | None:
         """Look at a listed guest; None, and told, when nothing can be done for it."""

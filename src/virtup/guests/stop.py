@@ -177,9 +177,8 @@ class _Stopping:
         }
         if self._settings.parallel_shutdown > 1 and self._settings.shutdown_timeout:
             self._in_parallel_until = self._clock.monotonic() + self._settings.shutdown_timeout
-        async with asyncio.TaskGroup() as group:
-            for turn in turns.values():
-                group.create_task(self._turn(turn, turns, later))
+        names = {turn.step.guest.name: self._turn(turn, turns, later) for turn in turns.values()}
+        await self._office.all_of(self._run, names)
         if self._saved_from is not None:
             took = self._clock.monotonic() - self._saved_from
             if self._saved_bytes > 64 << 20 and took > 0:

@@ -106,6 +106,14 @@ async def test_the_summary_says_why_and_when(host: Host) -> None:
     assert all(each["at"].startswith("2027-01-15T08:00:") for each in daemon.summary())
 
 
+async def test_a_mistake_of_ours_ends_the_turn_of_one_guest_alone(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad: Any = host.guest("bad", error=ZeroDivisionError("a bug"), boot="order='-1'")
+    assert await host.up(bad, host.guest("good")) == {"good": "started"}
+    assert "'bad' was not started" in caplog.text
+
+
 async def test_once_a_boot(host: Host) -> None:
     one = host.guest("a")
     await host.up(one)

@@ -288,6 +288,35 @@ async def test_each_is_taken_off_when_it_is_back_and_not_before(lab):
     assert seen == [["a", "b"], ["b"]]
 
 
+async def test_a_mistake_of_ours_ends_the_turn_of_one_guest_alone(lab):
+    remote = lab.daemon(FakeGuest("a"), FakeGuest("b", wish=Wish(order=1)))
+    lab.daemon(*remote.guests.values())
+    remote = lab.remotes["default"]
+    plain = remote.save
+
+    async def save(uuid, *, bypass_cache):
+        if remote.guests[uuid].name == "b":
+            raise ZeroDivisionError("a bug")
+        await plain(uuid, bypass_cache=bypass_cache)
+
+    remote.save = save
+    assert outcomes(await lab.stop()) == {"a": "saved"}
+    assert lab.run.errors == ["b: internal error: ZeroDivisionError: a bug"]
+    assert lab.listed() == {"a": "saved", "b": "pending"}
+    for one in remote.guests.values():
+        one.active = False
+
+    async def sync_time(uuid):
+        raise ZeroDivisionError(f"a bug of {remote.guests[uuid].name}")
+
+    remote.sync_time = sync_time
+    assert outcomes(await lab.start(sync_time=True)) == {"a": "restored", "b": "cold-booted"}
+    assert lab.run.errors == [
+        "a: internal error: ZeroDivisionError: a bug of a",
+        "b: internal error: ZeroDivisionError: a bug of b",
+    ]
+
+
 async def test_a_damaged_list_is_refused_in_one_sentence(lab):
     for text in (
         b"",
