@@ -21,7 +21,7 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"(?:domain requires kvm|does not support virt type 'kvm'"
+    r"(?:domain requires kvm|host does not support domain type '?kvm|type=kvm\b[^\n]*not found|get preferred machine for \S+ type=kvm|does not support virt type 'kvm'"
     r"|could not find capabilities for domaintype=kvm"
     r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
     r"|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",

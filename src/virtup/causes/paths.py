@@ -140,7 +140,7 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
         ),
         (
             None,
-            r"(?:unable to|cannot) (?:stat|open file|open|access):? '?(?P<path>/[^'\n:]+)'?: (?P<err>[^\n]*)",
+            r"(?:unable to|cannot|failed to) (?:stat|open file|open|access):? '?(?P<path>/[^'\n:]+)'?: (?P<err>[^\n]*)",
         ),
     )
 )
@@ -179,7 +179,10 @@ def failures(ev: Evidence) -> tuple[Failure, ...]:
 _OPTION_ROLES = (
     (re.compile(r"-chardev (?:serial|tty|parallel|parport)"), Role.CHARDEV),
     (re.compile(r"-chardev|-serial|-monitor"), Role.OTHER),
-    (re.compile(r"pflash|-bios"), Role.FIRMWARE),
+    (
+        re.compile(r"pflash|-bios|/(?:OVMF|AAVMF|edk2|EFI)[\w./-]*\.(?:fd|bin)|_CODE[\w.]*\.fd"),
+        Role.FIRMWARE,
+    ),
     (re.compile(r"-blockdev|-drive|-hd[a-d]\b|-cdrom|storage file|disk image"), Role.DISK),
     (re.compile(r"/dev/(?:net/tun|kvm|vhost)"), Role.OTHER),
     (re.compile(r"\.(?:qcow2|img|raw|iso|vmdk|vdi|vhdx|qed)\b"), Role.DISK),

@@ -17,6 +17,7 @@ _BIND = re.compile(
     r"failed to (?:find an available port|bind socket(?: to [^\n:]+)?|listen on socket)(?P<a>[^\n]*)"
     r"|could not set up host forwarding rule '(?P<rule>[^'\n]+)'(?P<b>[^\n]*)"
     r"|(?:reds_init_socket: )?binding socket to (?P<spice>\S+:\d+) failed"
+    r"|inet_listen_opts: bind\((?P<family>ipv[46]),(?P<host>[^,\n]*),(?P<bound>\d+)\):?(?P<d>[^\n]*)"
     r"|failed to start vnc server on [`'](?P<old>[^'\n]+)'(?P<c>[^\n]*)",
     re.IGNORECASE,
 )
@@ -53,7 +54,7 @@ def taken(ev: Evidence) -> list[Taken]:
     for seen in said(ev).find_all(_BIND):
         for use in _uses(seen):
             fact = ev.fact(PortHolder(use.port, use.protocol)) if ev.uid is not None else None
-            number = errno_of(seen["a"] or seen["b"] or seen["c"]) or (
+            number = errno_of(seen["a"] or seen["b"] or seen["c"] or seen["d"]) or (
                 errno.EADDRINUSE if seen["spice"] else None
             )
             if all(other.use.port != use.port for other in found):
@@ -73,6 +74,9 @@ def _uses(seen: Seen) -> list[PortUse]:
     if seen["spice"]:
         address, _, port = seen["spice"].rpartition(":")
         return [PortUse(int(port), "SPICE", address)]
+    if seen["bound"]:
+        what = "VNC" if "display" in seen.before else "TCP character device"
+        return [PortUse(int(seen["bound"]), what, seen["host"])]
     if seen["old"]:
         return list(ports(("qemu", "-vnc", seen["old"])))
     option = _OPTION.search(

@@ -31,7 +31,7 @@ CODE = "VU114"
 SLUG = "config-cpu-topology"
 
 _WORDS = re.compile(
-    r"(?:cpu topology doesn't match maximum vcpu count|invalid cpu topology"
+    r"(?:cpu topology doesn't match maximum vcpu count|invalid cpu topology|must equal product of (?:the )?topology"
     r"|cpu topology: sockets \(\d+\)|maxcpus must be equal to or greater than smp)[^\n]*",
     re.IGNORECASE,
 )

@@ -32,7 +32,7 @@ _TOLD = Told(
     SLUG,
     sentence="The directory for the NVRAM store '{subject}' does not exist.",
     phrases=(
-        r"(?:failed|unable|cannot) to? ?(?:create|open)[^\n]*?'?(?P<subject>/[^'\n:]*(?:nvram|_VARS)[^'\n:]*)'?: (?:no such file|datei oder verz|no existe el|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
+        r"(?:failed|unable|cannot) to? ?(?:create|open)[^\n]*?(?<![\w/])'?(?P<subject>(?<![\w/])/(?!usr/)[^'\n:]*(?:nvram|_VARS)[^'\n:]*)'?: (?:no such file|datei oder verz|no existe el|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
     ),
     fixes=(Fix("make it", ("mkdir -p $(dirname {subject})",), Safety.CONFIRM),),
 )

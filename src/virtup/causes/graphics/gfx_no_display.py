@@ -37,6 +37,7 @@ _TOLD = Told(
         r"no available video device",
         r"display type '?(?P<subject>sdl|gtk)'?[^\n]*(?:not available|unsupported)[^\n]*",
     ),
+    unless=r"inet_listen|address already in use",
     fixes=(Fix("use VNC, SPICE or no display in place of a window"),),
 )
 POSITIVE = (Evidence(stderr="gtk initialization failed\n"),)

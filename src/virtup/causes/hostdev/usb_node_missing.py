@@ -24,10 +24,7 @@ from virtup.model.evidence import Evidence
 
 CODE = "VU241"
 SLUG = "usb-node-missing"
-OVER = (
-    "host-device-node-missing",
-    "disk-file-missing",
-)
+OVER = ("host-device-node-missing", "disk-file-missing", "disk-block-dev-missing")
 
 _TOLD = Told(
     CODE,

@@ -40,7 +40,6 @@ _TOLD = Told(
         r"emulator '[^'\n]*qemu-system-(?P<subject>(?!x86_64|i386)\w+)' does not support virt type '?kvm",
         r"(?:domain|guest|image) arch\w* '?(?P<subject>\w+)'? (?:does not match|is not compatible with) (?:the )?host[^\n]*",
     ),
-    doubtful=(r"host does not support domain type '?kvm'?[^\n]*arch\w* '?(?P<subject>x86_64)",),
     fixes=(edit("use <domain type='qemu'>"),),
 )
 POSITIVE = (

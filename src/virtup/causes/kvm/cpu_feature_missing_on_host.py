@@ -34,7 +34,7 @@ _TOLD = Told(
     sentence="The guest's CPU needs what this host's does not have: {subject}.",
     subject="CPU features",
     phrases=(
-        r"does(?:n't| not) provide required features: (?P<subject>[\w.,:\- ]+?)(?=['\x22)]|\s*\(|\s*$)",
+        r"does(?:n't| not) provide required features: (?P<subject>[\w.,:\- ]+?)(?=['\x22);]|\s*\(|\s*$)",
         r"missing features: (?P<subject>[\w.,\-]+)",
         r"(?:cpu is|cpus? are|is) (?:incompatible|not compatible) with (?:the )?host CPU(?!: host cpu)[^\n]*",
         r"guest and host CPU are not compatible(?!: host cpu)[^\n]*",

@@ -37,6 +37,7 @@ _TOLD = Told(
     otherwise="swtpm's account may lack rights on its directories.",
     subject="/var/lib/swtpm-localca",
     phrases=(
+        r"SWTPM_\w+[^\n]*(?:permission denied|keine berechtigung|permiso denegado)",
         r"need (?:read/write|read|write) rights on (?:statedir|[\w ]*dir\w*|file) (?P<subject>/\S+)[^\n]*",
         r"(?:swtpm|tpm)[^\n]*?'?(?P<subject>/\S*(?:swtpm|tpm)[^\s':]*)'?:? [^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
         r"(?:could not|cannot|unable to|failed to) (?:open|access|create|write|lock)[^\n]*?'?(?P<subject>/[^\s':]*swtpm[^\s':]*)'?[^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
