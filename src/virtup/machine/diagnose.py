@@ -24,8 +24,8 @@ async def diagnose(ev: Evidence, *, deadline_s: float = 2.0) -> list[Finding]:
 
 
 async def warm() -> None:
-    """Load the catalogue, so that the first failure need not wait for it (0.2 s)."""
-    await asyncio.to_thread(catalogue.causes)
+    """Load the catalogue and its phrases, so that the first failure need not wait for it (0.6 s)."""
+    await asyncio.to_thread(catalogue.diagnose, Evidence())
 
 
 def look_and_judge(ev: Evidence, deadline_s: float) -> list[Finding]:
