@@ -144,6 +144,7 @@ class Autostart:
         ):
             if result is not None:  # a mistake of ours ends the turn of that guest alone
                 log.error("guest '%s' was not started with the host", guest.name, exc_info=result)
+                self._record(guest, FAILED, f"internal error: {type(result).__name__}: {result}")
 
     async def _one(self, guest: Startable) -> None:
         try:
@@ -152,6 +153,14 @@ class Autostart:
         except VirtError as error:
             outcome, why = FAILED, "\n".join(error.message.splitlines()[:_WHY_LINES])
             log.error("guest '%s' does not start with the host: %s", guest.name, error)
+        self._record(guest, outcome, why)
+        try:
+            if guest.autostart_once:
+                await guest.set_autostart_once(False)
+        except (VirtError, OSError) as error:
+            log.error("guest '%s' starts with the host once more: %s", guest.name, error)
+
+    def _record(self, guest: Startable, outcome: str, why: str) -> None:
         now = dt.datetime.fromtimestamp(int(self._clock.now()), dt.UTC)
         self._outcomes.append(
             {
@@ -163,11 +172,6 @@ class Autostart:
             }
         )
         self._keep()
-        try:
-            if guest.autostart_once:
-                await guest.set_autostart_once(False)
-        except (VirtError, OSError) as error:
-            log.error("guest '%s' starts with the host once more: %s", guest.name, error)
 
     def _load(self) -> bool:
         """Read what an earlier daemon of this boot wrote; tell whether there was one."""

@@ -110,7 +110,7 @@ async def test_a_mistake_of_ours_ends_the_turn_of_one_guest_alone(
     host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad: Any = host.guest("bad", error=ZeroDivisionError("a bug"), boot="order='-1'")
-    assert await host.up(bad, host.guest("good")) == {"good": "started"}
+    assert await host.up(bad, host.guest("good")) == {"good": "started", "bad": "failed"}
     assert "'bad' was not started" in caplog.text
 
 
