@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from virtup.cli.grammar import Failure, text
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
-from virtup.cli.verbs.documents import text_of
+from virtup.cli.verbs.documents import is_socket, text_of
 
 if TYPE_CHECKING:
     from virtup.causes.finding import Finding
     from virtup.model.evidence import Evidence
 
+SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
+"""Where a stock libvirtd, or its virtqemud, listens on this host."""
 LOGS = "/var/log/libvirt/qemu"
 """Where a stock libvirtd of the system keeps the logs of its guests."""
 ACCOUNTS = ("libvirt-qemu", "qemu")
@@ -59,6 +61,7 @@ def diagnose(
     if run.settings.uri is not None:
         if message is None or any(files):
             raise Failure("with -c, name a domain and no files")
+        _to_libvirtd(run)
         _show(run, _of_guest(run, message))
         return
     if sum(name == "-" for name in files) > 1:
@@ -76,6 +79,14 @@ def diagnose(
 
 def _read(name: str | None) -> str:
     return "" if name is None else text_of(name)
+
+
+def _to_libvirtd(run: Run) -> None:
+    """Have ``qemu:///system`` mean the stock daemon where one listens: it is the one in question."""
+    if run.settings.uri == "qemu:///system":
+        listening = [path for path in SOCKETS if is_socket(path)]
+        if listening:
+            run.settings.uri = f"qemu+unix:///system?socket={listening[0]}"
 
 
 def _of_guest(run: Run, domain: str) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from virtup.cli.grammar import Failure
@@ -51,3 +52,11 @@ def text_of(path: str) -> str:
         reason = os.strerror(exc.errno or 0) if isinstance(exc, OSError) else "no file name"
         raise Failure(f"Failed to read file '{path}': {reason}") from exc
     return raw.decode("utf-8", "replace").replace("\0", "")
+
+
+def is_socket(path: str) -> bool:
+    """Whether there is a UNIX socket at *path*."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
