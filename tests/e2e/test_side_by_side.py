@@ -300,6 +300,7 @@ OURS = {
 def same_whoever_answers(text: str) -> str:
     """Drop what differs between two runs of one and the same daemon."""
     text = re.sub(r"/dev/pts/\d+", "/dev/pts/N", text)
+    text = re.sub(r"\bpid \d+", "pid PID", text)
     # virtup knows which file it sent, virsh does not say
     text = re.sub(r"\((?:<xml>|/[^ ,]+), line", "(FILE, line", text)
     text = re.sub(r"CPU time: +[\d.]+s", "CPU time: Ts", text)
