@@ -32,6 +32,7 @@ class FakeGuest:
     save_s: float = 1.0
     shutdown_s: float | None = 1.0
     deaf_s: float = 0.0
+    answer_s: float = 0.0
     start_s: float = 1.0
     save_error: VirtError | None = None
     shutdown_error: VirtError | None = None
@@ -125,6 +126,8 @@ class FakeRemote:
         self._note(f"shutdown {one.name}")
         if one.shutdown_error:
             raise one.shutdown_error
+        if one.answer_s:
+            await self.clock.sleep(one.answer_s)
         if one.shutdown_s is not None and self.clock.monotonic() >= one.deaf_s:
             _KEPT.append(asyncio.ensure_future(self._go_down(one, one.shutdown_s)))
 

@@ -15,7 +15,7 @@ from virtup.client import aio
 from virtup.client.exchange import ConnectionLost
 from virtup.client.guests import format_uuid, parse_uuid
 from virtup.client.uri import Target, find
-from virtup.errors import Code, VirtError
+from virtup.errors import Code, OperationTimeout, VirtError
 from virtup.guests.places import save_directory
 from virtup.guests.plan import Guest
 from virtup.model.boot_order import NO_WISH, Wish, wish_of
@@ -30,6 +30,8 @@ _SHUT_OFF = 5
 _RUNNING, _BOOTED = 1, 1  # virDomainState, virDomainRunningReason
 _AT_ONCE = 4
 _NOBODY = bytes(16)
+_ANSWER_S = 15.0
+"""How long a call that only looks may take."""
 _RETRIES, _RETRY_S = 20, 0.5
 """How often, and after which pause, a daemon that went away in mid-work is looked for again."""
 
@@ -189,11 +191,11 @@ class RpcRemote:
 
     async def abort(self, uuid: str) -> None:
         """End a guest's save."""
-        await self._conn.call("DOMAIN_ABORT_JOB", dom=self._dom(uuid))
+        await _answer(self._conn, "DOMAIN_ABORT_JOB", {"dom": self._dom(uuid)})
 
     async def shutdown(self, uuid: str) -> None:
         """Ask a guest to shut down."""
-        await self._read("DOMAIN_SHUTDOWN_FLAGS", dom=self._dom(uuid), flags=0)
+        await self._conn.call("DOMAIN_SHUTDOWN_FLAGS", dom=self._dom(uuid), flags=0)
 
     async def start(self, uuid: str, *, bypass_cache: bool) -> None:
         """Start a guest, on a connection of its own: a restore takes its time."""
@@ -242,13 +244,13 @@ class RpcRemote:
     async def _read(self, name: str, **args: Any) -> dict[str, Any]:
         seen = self._conn
         try:
-            return await seen.call(name, **args)
+            return await _answer(seen, name, args)
         except ConnectionLost:
             async with self._renewing:
                 if self._conn is seen:
                     await seen.close()
                     self._conn = await self._again()
-            return await self._conn.call(name, **args)
+            return await _answer(self._conn, name, args)
 
     async def _again(self) -> aio.Connection:
         """Connect to a daemon that went away: whoever owns it may be starting it anew."""
@@ -258,6 +260,16 @@ class RpcRemote:
             except VirtError:
                 await asyncio.sleep(_RETRY_S)
         return await _connect(self.uri, autostart=self._autostart)
+
+
+async def _answer(conn: aio.Connection, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            return await conn.call(name, **args)
+    except TimeoutError:
+        raise OperationTimeout(
+            f"the daemon did not answer {name} within {_ANSWER_S:g} s: it hangs"
+        ) from None
 
 
 def _target(uri: str) -> Target:

@@ -29,6 +29,8 @@ REACH_S = 10.0
 """How long a daemon is looked for at a stop, CONNECT_TIMEOUT if that is less."""
 ASK_AGAIN_S = 15.0
 """After how long a guest is asked to shut down once more: one that boots does not hear it."""
+ANSWER_S = 5.0
+"""How long the answer to that is waited for before the guest is looked at."""
 _POLL_S = 0.5
 
 
@@ -296,24 +298,33 @@ class _Stopping:
     async def _shut_down(self, guest: Guest, why: str) -> tuple[str, str]:
         """Have a guest shut down, within its time-out; what became of it and why."""
         began = told = asked = self._clock.monotonic()
-        await self._remote.shutdown(guest.uuid)
-        while (look := await self._remote.look(guest.uuid)) is not None and look.active:
-            left = self._shutdown_left(began)
-            if left is not None and left <= 0:
-                over = (
-                    f"did not shut down within {self._clock.monotonic() - began:.0f} s; it runs on"
-                )
-                return NOT_DONE, f"{why}; {over}" if why else over
-            if self._clock.monotonic() - told >= PROGRESS_S:
-                told = self._clock.monotonic()
-                rest = "" if left is None else f", {left:.0f} s left"
-                self._office.say(f"{guest.name}: waiting for it to shut down{rest}")
-            if self._clock.monotonic() - asked >= ASK_AGAIN_S:
-                asked = self._clock.monotonic()
-                with contextlib.suppress(VirtError):  # it is asked already
-                    await self._remote.shutdown(guest.uuid)
-            await self._clock.sleep(_POLL_S if left is None else min(_POLL_S, left))
+        asking = self._office.ask(self._remote.shutdown(guest.uuid))
+        try:
+            # a daemon may answer only when an agent did its part: that is not waited for
+            if await self._office.within(asking, ANSWER_S):
+                await asking
+            while await self._is_up(guest):
+                left = self._shutdown_left(began)
+                if left is not None and left <= 0:
+                    took = self._clock.monotonic() - began
+                    over = f"did not shut down within {took:.0f} s; it runs on"
+                    return NOT_DONE, f"{why}; {over}" if why else over
+                if self._clock.monotonic() - told >= PROGRESS_S:
+                    told = self._clock.monotonic()
+                    rest = "" if left is None else f", {left:.0f} s left"
+                    self._office.say(f"{guest.name}: waiting for it to shut down{rest}")
+                if self._clock.monotonic() - asked >= ASK_AGAIN_S and asking.done():
+                    asked = self._clock.monotonic()
+                    asking = self._office.ask(self._remote.shutdown(guest.uuid))
+                await self._clock.sleep(_POLL_S if left is None else min(_POLL_S, left))
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
         return SHUT_DOWN, why
+
+    async def _is_up(self, guest: Guest) -> bool:
+        look = await self._remote.look(guest.uuid)
+        return look is not None and look.active
 
     def _shutdown_left(self, began: float) -> float | None:
         """Return the seconds that a guest still has: its own, its URI's when in parallel, all's."""

@@ -119,6 +119,14 @@ async def test_one_that_does_not_hear_is_asked_again(lab):
     assert remote.order("shutdown") == ["boots"] * 3
 
 
+async def test_a_daemon_that_does_not_answer_to_a_shutdown_holds_nobody_up(lab):
+    lab.daemon(FakeGuest("agent", answer_s=10**6), FakeGuest("other"))
+    began = lab.clock.monotonic()
+    seen = await lab.stop(on_shutdown="shutdown", shutdown_timeout=20)
+    assert outcomes(seen) == {"agent": "failed", "other": "shut down"}
+    assert lab.clock.monotonic() - began < 40
+
+
 async def test_in_parallel_the_time_out_is_that_of_the_uri(lab):
     lab.daemon(*(FakeGuest(f"g{n}", shutdown_s=None) for n in range(4)))
     began = lab.clock.monotonic()
