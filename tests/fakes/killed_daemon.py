@@ -1,7 +1,8 @@
 """A virtupd that is killed just before the Nth thing that it does to the host.
 
 ``killed_daemon.py FILE OPTION...`` runs virtupd with the options. From the moment that FILE is
-there, with N in it, acts are counted; with N = 0 each is only told on standard error.
+there, with N in it, acts are counted; with N = 0 each is only told on standard error. A word
+after N is the signal that is sent instead of KILL.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Trap:
         self.file = file
         self.count = 0
         self.last = -1
+        self.signal = signal.SIGKILL
         self.looking = False
 
     def watch(self, event: str, args: tuple[object, ...]) -> None:
@@ -38,15 +40,18 @@ class Trap:
             os.write(2, f"ACT {self.count} {event} {args[:1]}\n".encode())
         elif self.count == self.last:
             os.write(2, f"KILLED BEFORE {self.count} {event} {args[:1]}\n".encode())
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.signal)
 
     def read(self) -> int:
         """Return N, or -1 while the file is not there."""
         try:
             with open(self.file) as file:
-                return int(file.read())
+                number, _, name = file.read().partition(" ")
         except FileNotFoundError:
             return -1
+        if name:
+            self.signal = signal.Signals[f"SIG{name}"]
+        return int(number)
 
 
 if __name__ == "__main__":
