@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable
@@ -163,8 +164,11 @@ def test_rng_channel_balloon_and_usb_are_there(daemon: lab.Daemon, start: Start)
 
 def test_the_example_has_all_that_it_names(daemon: lab.Daemon, guest_dir: Path) -> None:
     text = (lab.PROJECT / "examples" / "vm.xml").read_text()
-    text = text.replace("/var/lib/virtup/demo", str(guest_dir)).replace("vmtap0", "")
-    text = text.replace("<target dev=''/>", "")
+    image = daemon.root / "disk.img"
+    shutil.copy(guest_dir / "disk.img", image)
+    text = text.replace("/var/lib/virtup/demo/disk.img", str(image))
+    text = text.replace("/var/lib/virtup/demo", str(guest_dir))
+    text = text.replace("<target dev='vmtap0'/>", "")
     if not lab.IS_ROOT:
         text = text.replace("type='ethernet'", "type='user'")
     path = daemon.root / "example.xml"

@@ -69,6 +69,10 @@ class AgentNotReady(AgentUnresponsive):
     """The guest has no agent that holds its end of the channel open."""
 
 
+class AgentGone(AgentUnresponsive):
+    """The channel was closed while the agent was spoken to."""
+
+
 class Line:
     """The line to one guest's agent: one call at a time, each ended when the agent goes away.
 
@@ -114,8 +118,18 @@ class Line:
         command = {"execute": "guest-shutdown", "arguments": {"mode": mode}}
         async with self._in_turn() as (left, went):
             asking = asyncio.ensure_future(ask(path, command, timeout_s=SHUTDOWN_TIMEOUT_S))
-            if await _first(asking, left.wait(), went.wait()):
+            await _first(asking, left.wait(), went.wait())
+            if left.is_set() or went.is_set():
+                return
+            try:
                 asking.result()
+            except AgentGone:
+                # the channel ends with the guest: what became of that is heard in a moment
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SYNC_TIMEOUT_S):
+                        await went.wait()
+                if not went.is_set():
+                    raise
 
     @contextlib.asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[tuple[asyncio.Event, asyncio.Event]]:
@@ -178,7 +192,7 @@ async def ask(
             f"No complete agent response found in {ANSWER_LIMIT} bytes"
         ) from None
     except (OSError, EOFError) as error:
-        raise AgentUnresponsive(f"the agent channel broke: {error}") from error
+        raise AgentGone(f"the agent channel broke: {error}") from error
     finally:
         writer.transport.abort()  # nothing that still waits to be sent is worth waiting for
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from virtup.machine import agent
 from virtup.model.domain import Devices, Domain
 from virtup.model.domain.device import Seclabel
-from virtup.model.domain.devices.character import Character, CharSource, Console
+from virtup.model.domain.devices.character import Channel, Character, CharSource, Console
 from virtup.model.domain.devices.disk import Disk, DiskSource
 from virtup.model.domain.devices.graphics import Graphics
 from virtup.model.domain.devices.interface import Interface, InterfaceTarget
@@ -255,6 +255,26 @@ def with_socket(domain: Domain, alias: str | None, path: str) -> Domain:
         return replace(device, source=(source,))
 
     return _with_characters(domain, lambda device: device.alias == alias, fill)
+
+
+def open_ports(chardevs: list[dict[str, Any]]) -> dict[str, bool]:
+    """Return which devices' guests hold their end open, by alias, from QEMU's ``query-chardev``."""
+    return {
+        str(one.get("label", "")).removeprefix("char"): bool(one.get("frontend-open"))
+        for one in chardevs
+    }
+
+
+def with_ports(domain: Domain, ports: Mapping[str, bool]) -> Domain:
+    """Return *domain* with whether the guest holds its end open of channels, by their alias."""
+
+    def fill(channel: Channel) -> Channel:
+        held = ports.get(channel.alias or "")
+        if channel.target_type != "virtio" or held is None:
+            return channel
+        return replace(channel, state="connected" if held else "disconnected")
+
+    return _with(domain, channel=tuple(map(fill, domain.devices.channel)))
 
 
 def with_ptys(domain: Domain, ptys: Mapping[str, str]) -> Domain:

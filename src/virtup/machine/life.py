@@ -128,6 +128,8 @@ class Machine:
     def started(self, *, paused: bool, restored: bool = False) -> None:
         """Enter the state that a start ends in, with the events that libvirt tells of it."""
         self.restored = restored
+        if self._agent_alias() is not None:
+            self.tell("agent-lifecycle", state=1 if self.agent_connected else 2, reason=1)
         if restored:
             self._restored(paused=paused)
         elif paused:
@@ -345,8 +347,11 @@ class Machine:
         return True
 
     def _qmp_vserport_change(self, data: dict[str, Any]) -> bool:
-        if data.get("id") == self._agent_alias():
-            self.agent_connected = bool(data.get("open"))
+        alias, is_open = str(data.get("id", "")), bool(data.get("open"))
+        self.live = files.with_ports(self.live, {alias: is_open})
+        self.on_change(self)
+        if alias == self._agent_alias():
+            self.agent_connected = is_open
             if not self.agent_connected:
                 self._agent.agent_left()
             self.tell("agent-lifecycle", state=1 if self.agent_connected else 2, reason=2)
@@ -366,13 +371,12 @@ class Machine:
         return channel.alias if channel is not None else None
 
     async def find_agent(self) -> None:
-        """Ask QEMU whether the guest holds its end of the agent channel open."""
-        channel = files.agent_channel(self.live)
-        if channel is None:
+        """Ask QEMU which channels the guest holds its end open of, the agent's among them."""
+        if not self.live.devices.channel:
             return
-        for reply in await self.running.execute("query-chardev"):
-            if reply.get("label") == f"char{channel.alias}":
-                self.agent_connected = bool(reply.get("frontend-open"))
+        ports = files.open_ports(await self.running.execute("query-chardev"))
+        self.live = files.with_ports(self.live, ports)
+        self.agent_connected = ports.get(self._agent_alias() or "", False)
 
     # -- acts ----------------------------------------------------------------------------------
 
@@ -517,6 +521,8 @@ class Machine:
         if why is None:
             why = Shutoff.SHUTDOWN if self.state is State.SHUTDOWN else Shutoff.CRASHED
         self._why = why
+        self._agent.agent_left()
+        self._agent.guest_went()
         monitor, self.monitor = self.monitor, None
         try:
             if monitor is not None:

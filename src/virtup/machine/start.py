@@ -511,6 +511,7 @@ async def _configure(launch: Launch) -> None:
         if str(reply.get("filename", "")).startswith("pty:")
     }
     launch.domain = files.with_ptys(launch.domain, ptys)
+    launch.domain = files.with_ports(launch.domain, files.open_ports(replies))
     for command in settle.commands(launch.domain):
         # a QEMU before set-action has -no-reboot from the command line, which does the same
         if command.name != "set-action" or launch.caps.has("set-action"):

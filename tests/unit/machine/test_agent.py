@@ -46,6 +46,13 @@ async def served(place: Path, talk: Talk) -> AsyncIterator[str]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def second(place: Path) -> Path:
+    """A further folder for a socket."""
+    made = place / "second"
+    made.mkdir()
+    return made
+
+
 async def synced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
     """Answer the sync as QEMU's agent does, and return the command that follows."""
     request = json.loads((await reader.readline()).lstrip(b"\xff"))
@@ -190,7 +197,7 @@ async def test_calls_take_turns_and_nobody_waits_for_ever(
         await asyncio.gather(blocked, return_exceptions=True)
     path = ""
     monkeypatch.undo()
-    async with served(tmp_path / "..", answering(b'{"return": {}}\n')) as path:
+    async with served(second(tmp_path), answering(b'{"return": {}}\n')) as path:
         assert (
             await asyncio.gather(*(line.ask(path, PING, timeout_s=5) for _ in range(5)))
             == [{"return": {}}] * 5
@@ -212,6 +219,29 @@ async def test_a_shutdown_is_done_when_the_guest_goes(
     async with served(tmp_path, talk) as path:
         await line.shut_down(path, mode)
     assert asked == [{"execute": "guest-shutdown", "arguments": {"mode": mode}}]
+
+
+async def test_a_shutdown_whose_channel_breaks_waits_for_word_of_the_guest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await synced(reader, writer)
+        writer.close()
+        await asyncio.sleep(0.05)
+        line.guest_went()
+
+    async with served(tmp_path, talk) as path:
+        await line.shut_down(path, "powerdown")
+
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await synced(reader, writer)
+
+    monkeypatch.setattr(agent, "SYNC_TIMEOUT_S", 0.2)
+    async with served(second(tmp_path), breaks) as path:
+        with pytest.raises(agent.AgentGone):
+            await line.shut_down(path, "powerdown")
 
 
 async def test_a_shutdown_that_is_refused_or_ignored_is_an_error(
