@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -215,3 +216,33 @@ def test_a_qemu_that_is_stopped_is_found_and_goes_on_when_it_does(
     virsh("destroy", "stuck")
     virsh("destroy", "fine")
     remains.none(daemon)
+
+
+@pytest.mark.parametrize("starting", [False, True])
+def test_a_process_that_got_the_number_of_a_qemu_is_left_alone(
+    daemon: lab.Daemon, guest_dir: Path, starting: bool
+) -> None:
+    daemon.virsh("define", define(daemon, "gone", guest_dir))
+    daemon.virsh("start", "gone", "--paused")
+    pid = daemon.qemu("gone")
+    daemon.kill()
+    os.kill(pid, signal.SIGKILL)
+    lab.eventually(lambda: not daemon.qemus(), "it is dead")
+    status = daemon.root / "run" / "qemu" / "gone.status.json"
+    record = json.loads(status.read_text())
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        ticks = int(Path(f"/proc/{stranger.pid}/stat").read_text().split()[21])
+        other_boot = {"pid": stranger.pid, "start_ticks": ticks, "boot": "of another day"}
+        status.write_text(json.dumps({**record, **other_boot, "starting": starting}))
+        daemon.start()
+        assert ids(daemon) == {}
+        remains.none(daemon)
+        daemon.kill()
+        recycled = {"pid": stranger.pid, "start_ticks": ticks - 1}
+        status.write_text(json.dumps({**record, **recycled, "starting": starting}))
+        daemon.start()
+        assert ids(daemon) == {}
+        remains.none(daemon)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert daemon.virsh("domstate", "gone").stdout.strip() == "shut off"
