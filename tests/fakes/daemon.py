@@ -119,7 +119,13 @@ class FakeDaemon:
         }
         for name in ("SUSPEND", "RESUME", "RESET", "DESTROY", "DESTROY_FLAGS", "SHUTDOWN"):
             self.handlers[f"DOMAIN_{name}"] = lambda _: None
-        for name in ("SHUTDOWN_FLAGS", "REBOOT", "SET_AUTOSTART", "UNDEFINE_FLAGS"):
+        for name in (
+            "SHUTDOWN_FLAGS",
+            "REBOOT",
+            "SET_AUTOSTART",
+            "SET_AUTOSTART_ONCE",
+            "UNDEFINE_FLAGS",
+        ):
             self.handlers[f"DOMAIN_{name}"] = lambda _: None
 
     def handle(self, name: str) -> dict[str, Any]:

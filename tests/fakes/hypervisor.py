@@ -223,6 +223,9 @@ class FakeGuest:
             return "x" * int(command[4:])
         return f"{flags}:{command}"
 
+    async def set_time(self, seconds: int, nseconds: int, flags: int) -> None:
+        self.asked.append(("set_time", seconds, nseconds, flags))
+
     async def agent_command(self, command: str, timeout: int, flags: int) -> str | None:
         return None if command == "silent" else f"{timeout}:{command}"
 

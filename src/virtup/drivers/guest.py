@@ -24,6 +24,7 @@ from virtup.machine import agent, files
 from virtup.machine.events import DomainRef
 from virtup.machine.jobs import NO_JOB, Job, JobType
 from virtup.machine.life import Machine
+from virtup.machine.monitor import CommandFailed
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.model.domain import Domain, format_domain
 from virtup.model.domain.devices.character import Character
@@ -43,6 +44,7 @@ JOB_STATS_COMPLETED, JOB_STATS_KEEP = 1, 2
 AGENT_BLOCK, AGENT_DEFAULT = -2, -1
 MONITOR_HMP = 1
 STAT_ACTUAL, STAT_RSS = 6, 7
+TIME_SYNC = 1
 TAINTS = {
     "custom-argv": "custom configuration parameters specified",
     "custom-monitor": "custom monitor control commands issued",
@@ -400,6 +402,24 @@ class Guest:
         machine.taint("custom-ga-command")
         limit = {AGENT_BLOCK: None, AGENT_DEFAULT: agent.SYNC_TIMEOUT_S}.get(wait_s, wait_s)
         return agent.to_text(await machine.ask_agent(request, timeout_s=limit))
+
+    async def set_time(self, seconds: int, nseconds: int, flags: int) -> None:
+        """Have the guest agent set the guest's clock; with SYNC to what its own RTC says.
+
+        QEMU forgets the ticks of the RTC that it owes the guest, which would set it forward again.
+        """
+        refuse_flags(flags, TIME_SYNC)
+        async with self.job("domtime"):
+            machine = self.running()
+            command: dict[str, Any] = {"execute": "guest-set-time"}
+            if not flags & TIME_SYNC:
+                command["arguments"] = {"time": seconds * 10**9 + nseconds}
+            await machine.ask_agent(command, timeout_s=self._domains.settings.agent_timeout_s)
+            try:
+                await machine.running.execute("rtc-reset-reinjection")
+            except CommandFailed as error:
+                if error.kind != "CommandNotFound":  # only some machines owe ticks
+                    raise
 
     # -- what the registry tells it ------------------------------------------------------------
 

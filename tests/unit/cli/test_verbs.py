@@ -44,6 +44,12 @@ from virtup.errors import Code, OperationInvalid, VirtError
             {"autostart": 0},
             "Domain 'db' unmarked as autostarted",
         ),
+        (
+            "autostart db --once",
+            "DOMAIN_SET_AUTOSTART_ONCE",
+            {"autostart": 1},
+            "Domain 'db' marked as autostarted on next boot",
+        ),
         ("undefine db", "DOMAIN_UNDEFINE_FLAGS", {"flags": 0}, "Domain 'db' has been undefined"),
         (
             "undefine db --managed-save --nvram --tpm",

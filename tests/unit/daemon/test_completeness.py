@@ -48,7 +48,18 @@ def test_whatever_writes_is_refused_on_a_read_only_connection():
         for key, found in registry._HANDLERS.items()
         if not found.writes and key[0] == REMOTE
     }
-    looks = ("GET_", "LIST_", "NUM_", "LOOKUP", "IS_", "EVENT", "_STATS", "HAS_", "SNAPSHOT_NUM", "AUTH_LIST")
+    looks = (
+        "GET_",
+        "LIST_",
+        "NUM_",
+        "LOOKUP",
+        "IS_",
+        "EVENT",
+        "_STATS",
+        "HAS_",
+        "SNAPSHOT_NUM",
+        "AUTH_LIST",
+    )
     connection = {
         "CONNECT_OPEN",
         "CONNECT_CLOSE",

@@ -86,6 +86,8 @@ async def test_guests_are_made_defined_and_forgotten(lab):
     await call("DOMAIN_SET_AUTOSTART", dom=dom, autostart=1)
     assert await call("DOMAIN_GET_AUTOSTART", dom=dom) == {"autostart": 1}
     assert await call("DOMAIN_GET_AUTOSTART_ONCE", dom=dom) == {"autostart": 0}
+    await call("DOMAIN_SET_TIME", dom=dom, seconds=7, nseconds=8, flags=1)
+    assert ("set_time", 7, 8, 1) in lab.hypervisor.domains.guests["new"].asked
     stats = {"stats": [{"tag": 6, "val": 65536}, {"tag": 7, "val": 1234}]}
     assert await call("DOMAIN_MEMORY_STATS", dom=dom, maxStats=16, flags=0) == stats
     one = {"stats": stats["stats"][:1]}

@@ -170,6 +170,13 @@ async def set_autostart(client: Client, args: Args) -> Reply:
     return None
 
 
+@handles("DOMAIN_SET_TIME", writes="virDomainSetTime")
+async def set_time(client: Client, args: Args) -> Reply:
+    """Have a guest's clock set by its agent."""
+    await guest_of(client, args).set_time(args["seconds"], args["nseconds"], args["flags"])
+    return None
+
+
 @handles("DOMAIN_SET_AUTOSTART_ONCE", writes="virDomainSetAutostartOnce")
 async def set_autostart_once(client: Client, args: Args) -> Reply:
     """Have a guest started with the host the next time alone, or not."""
