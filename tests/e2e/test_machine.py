@@ -184,3 +184,25 @@ def test_what_fails_is_told_and_nobody_is_forgotten(machine: Machine) -> None:
     assert tick(machine, "good") >= last
     assert machine.program("virtup-guests", "forget", "bad").returncode == 0
     assert status(machine)["waiting"] == []
+    the_machine_is_held_up_through_logind(machine)
+
+
+HOLDS = """
+import subprocess
+from virtup.host.inhibit import inhibited
+
+with inhibited("virtup-guests", "guests are being saved") as held:
+    said = subprocess.run(["systemd-inhibit", "--list", "--no-pager"], capture_output=True, text=True)
+    print(held, said.stdout)
+"""
+
+
+def the_machine_is_held_up_through_logind(machine: Machine) -> None:
+    machine.systemctl("start", "dbus.service", "systemd-logind.service")
+    said = machine.run(lab.PROGRAMS / "python", "-c", HOLDS).stdout
+    assert said.startswith("True "), said
+    (line,) = [line for line in said.splitlines() if "virtup-guests" in line]
+    assert "shutdown:sleep" in line
+    assert "block" in line
+    after = machine.run("systemd-inhibit", "--list", "--no-pager").stdout
+    assert "virtup-guests" not in after
