@@ -459,7 +459,7 @@ class Machine:
             await self.end_quietly(Shutoff.CRASHED)
             return
         if self.state is not State.RUNNING:
-            self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
+            self.move(State.RUNNING, reason, Lifecycle.RESUMED, 0)
 
     async def gone_within(self, seconds: float) -> bool:
         """Wait that long for the guest to be gone, and tell whether it is."""
