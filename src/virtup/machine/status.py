@@ -106,7 +106,7 @@ class Statuses:
             path = f"{self._directory}/{entry}"
             try:
                 kept = json.loads(self._disk.read(path))
-                if kept.get("format") != FORMAT:
+                if not isinstance(kept, dict) or kept.get("format") != FORMAT:
                     log.error("status record '%s' has an unknown format; left aside", path)
                     continue
                 if kept.get("saving"):

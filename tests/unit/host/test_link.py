@@ -159,3 +159,14 @@ def test_a_failed_listen_leaves_no_socket_open(tmp_path: Path) -> None:
         with pytest.raises(link.LinkError):
             link.connect(f"{tmp_path}/none/s")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_only_the_name_of_a_dead_socket_is_removed(tmp_path: Path) -> None:
+    alive, dead, file = (tmp_path / name for name in ("alive", "dead", "file"))
+    file.write_text("precious")
+    with link.listen(str(alive)):
+        link.listen(str(dead)).close()
+        for path in (alive, dead, file, tmp_path / "nothing"):
+            link.remove_dead(str(path))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["alive", "file"]
+    assert file.read_text() == "precious"
