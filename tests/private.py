@@ -36,6 +36,10 @@ mkdir -p /var/log/libvirt/qemu
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock
 ip link set lo up
+if [ -e /dev/kvm ]; then  # one that QEMU's user may open: without, libvirtd asks QEMU at every turn
+    mknod -m 666 "$PLACE/open-kvm" c 10 232
+    mount --bind "$PLACE/open-kvm" /dev/kvm
+fi
 exec 3<&0
 cat <&3 >/dev/null &
 echo up
@@ -66,6 +70,15 @@ class PrivateHost:
         self.virsh = lab.Client(self.command("virsh"), URI)
         self.virtup = lab.Client(self.command(lab.PROGRAMS / "virtup"), URI)
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self._open_kvm()
+
+    def _open_kvm(self) -> None:
+        """Have a /dev/kvm that QEMU's user may open, or libvirtd asks QEMU anew at every turn."""
+        if Path("/dev/kvm").exists():
+            node = self.place / "kvm"
+            self.run("mknod", node, "c", "10", "232")
+            node.chmod(0o666)
+            self.run("mount", "--bind", node, "/dev/kvm")
 
     def command(self, *words: str | Path) -> list[str]:
         """Return the command that runs *words* in this host."""

@@ -69,7 +69,8 @@ def test_guests_of_a_stock_libvirtd_are_there_and_start(host: PrivateHost) -> No
     define(host, "plain")
     define(host, "early")
     host.virsh("autostart", "early")
-    strange = "<filesystem type='mount'><source dir='/srv'/><target dir='srv'/></filesystem>"
+    strange = """<hostdev mode='subsystem' type='usb'>
+      <source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>"""
     define(host, "strange", devices=strange)
     inactive = host.virsh("dumpxml", "--inactive", "plain").stdout
     host.stop_daemons()
@@ -92,10 +93,10 @@ def test_guests_of_a_stock_libvirtd_are_there_and_start(host: PrivateHost) -> No
     host.virsh("destroy", "plain")
     host.virsh("destroy", "early")
 
-    line = before[0].decode().split("<filesystem")[0].count("\n") + 1
+    line = before[0].decode().split("<hostdev")[0].count("\n") + 1
     told = [one for one in host.log("virtupd").splitlines() if "strange.xml" in one]
     assert len(told) == 1, told
-    assert "<filesystem>" in told[0]
+    assert "<hostdev>" in told[0]
     assert f"line {line}" in told[0]
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
     assert host.outside(f"{DEFINITIONS}/plain.xml").read_bytes() == plain

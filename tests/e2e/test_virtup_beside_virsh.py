@@ -145,12 +145,6 @@ def stock() -> Iterator[Ground]:
         pytest.skip(f"stock libvirt is not here: {', '.join(missing)}")
     host = PrivateHost()
     try:
-        # QEMU's user may open this one, or libvirtd asks QEMU anew at every turn
-        node = host.place / "kvm"
-        if Path("/dev/kvm").exists():
-            host.run("mknod", node, "c", "10", "232")
-            node.chmod(0o666)
-            host.run("mount", "--bind", node, "/dev/kvm")
         host.start_stock()
         socket = host.outside("/run/libvirt/libvirt-sock")
         with on(f"qemu+unix:///system?socket={socket}", host.place) as ground:
