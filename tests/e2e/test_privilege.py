@@ -156,6 +156,24 @@ def test_a_start_that_fails_gives_files_back(
     remains.none(daemon)
 
 
+def test_the_fix_of_a_disk_whose_owner_may_not_write_is_whole(
+    daemon: lab.Daemon, guest_dir: Path, scratch: Path
+) -> None:
+    disk = scratch / "disk"
+    before = image(disk, 4242, 2424, 0o460)
+    xml = define(daemon, "g", guest_dir, devices=disk_xml(disk))
+    assert daemon.virsh("create", xml, check=False).returncode == 1
+    assert Owned.of(disk) == before
+    (finding,) = json.loads(daemon.virtup("why", "g", "--json").stdout)["findings"]
+    for command in finding["fixes"][0]["commands"]:
+        subprocess.run(command, shell=True, check=True)
+    daemon.virsh("create", xml, "--paused")
+    daemon.virsh("destroy", "g")
+    for command in finding["fixes"][0]["undo"]:
+        subprocess.run(command, shell=True, check=True)
+    assert Owned.of(disk) == before
+
+
 def as_nobody(ask: Callable[[], list[str]]) -> list[str]:
     """Run *ask* in a child that is the user nobody; what it returned."""
     ours, theirs = os.pipe()

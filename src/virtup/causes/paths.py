@@ -311,7 +311,9 @@ def barrier(ev: Evidence, trouble: Trouble) -> tuple[str, tuple[str, ...], tuple
         sentence = (
             f"{account(ev, uid)} may not {fact.lacks} the {noun} '{fact.blocked}' ({mode(fact)})"
         )
-    fixes = [grant(ev, fact, uid=uid)]
+    # what may not even be read may need to be written: grant all of it at once
+    both = fact.lacks == "read" and trouble.use.write
+    fixes = [grant(ev, replace(fact, lacks="write") if both else fact, uid=uid)]
     if fact.readonly:
         point = shlex.quote(fact.readonly)
         evidence += (f"this host: '{fact.readonly}' is mounted read-only",)

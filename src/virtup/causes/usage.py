@@ -196,9 +196,10 @@ def _images(argv: tuple[str, ...]) -> Iterator[FileUse]:
             yield FileUse(
                 path, role, write=write and not cdrom, format=str(fields.get("format", ""))
             )
+    drives = {str(option.fields().get("drive", "")) for option in options(argv)}
     for name, node in nodes.items():
         above = [other for other in nodes.values() if other.get("file") == name]
-        yield from _blockdev(name, node, above, flash)
+        yield from _blockdev(name, node, above, flash, whole=name in drives)
 
 
 def _blockdev(
@@ -206,7 +207,10 @@ def _blockdev(
     node: Mapping[str, Any],
     above: list[Mapping[str, Any]],
     flash: set[str],
+    *,
+    whole: bool,
 ) -> Iterator[FileUse]:
+    """Yield what a node opens; *whole* when a device has the node itself for its drive."""
     inner = node.get("file")
     if isinstance(inner, Mapping):
         above, node = [node], inner
@@ -219,7 +223,7 @@ def _blockdev(
     readonly = _on(layer.get("read-only")) or _on(node.get("read-only"))
     declared = str(layer.get("driver", "")) if above else ""
     block = node.get("driver") == "host_device"
-    write = not readonly and (bool(above) or block)
+    write = not readonly and (bool(above) or block or whole)
     yield FileUse(str(path), role, write=write, format=declared, block=block)
 
 
