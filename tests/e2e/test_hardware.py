@@ -7,13 +7,14 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import lab
+from tests.private import PrivateHost
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +24,7 @@ Start = Callable[..., "Guest"]
 class Guest:
     """A running guest, asked through its monitor."""
 
-    def __init__(self, daemon: lab.Daemon, name: str) -> None:
+    def __init__(self, daemon: lab.Daemon | PrivateHost, name: str) -> None:
         self.daemon, self.name = daemon, name
 
     def qmp(self, command: str) -> Any:
@@ -198,12 +199,20 @@ def kvm_works() -> bool:
     return done.returncode == 0
 
 
+@pytest.fixture
+def host() -> Iterator[PrivateHost]:
+    """A host whose /dev/kvm is open to QEMU's user."""
+    made = PrivateHost()
+    made.start_virtupd()
+    yield made
+    made.close()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not kvm_works(), reason="no /dev/kvm that works")
 @pytest.mark.parametrize("machine", ["pc", "q35"])
-def test_a_kvm_guest_runs_its_firmware(daemon: lab.Daemon, machine: str) -> None:
-    if not kvm_works():
-        pytest.skip("no /dev/kvm that works")
-    path = daemon.root / "vm.xml"
-    path.write_text(f"""<domain type='kvm'>
+def test_a_kvm_guest_runs_its_firmware(host: PrivateHost, machine: str) -> None:
+    host.outside("/run/vm.xml").write_text(f"""<domain type='kvm'>
   <name>vm</name>
   <memory unit='MiB'>64</memory>
   <os><type arch='x86_64' machine='{machine}'>hvm</type></os>
@@ -211,8 +220,8 @@ def test_a_kvm_guest_runs_its_firmware(daemon: lab.Daemon, machine: str) -> None
   <devices><emulator>{lab.QEMU}</emulator><video><model type='vga'/></video></devices>
 </domain>
 """)
-    daemon.virsh("create", path)
-    guest = Guest(daemon, "vm")
+    host.virsh("create", "/run/vm.xml")
+    guest = Guest(host, "vm")
 
     def shown() -> str:
         """The top of the screen: every other byte of the VGA's text memory is a character."""
@@ -221,4 +230,4 @@ def test_a_kvm_guest_runs_its_firmware(daemon: lab.Daemon, machine: str) -> None
 
     lab.eventually(lambda: "SeaBIOS" in shown(), "the firmware says its name")
     assert guest.qmp("query-kvm") == {"enabled": True, "present": True}
-    assert "<domain type='kvm'" in daemon.virsh("dumpxml", "vm").stdout
+    assert "<domain type='kvm'" in host.virsh("dumpxml", "vm").stdout

@@ -50,6 +50,7 @@ def test_the_example_is_created_by_the_stock_uri(host: PrivateHost) -> None:
     assert re.search(r"^Uid:\s+(\d+)\s", status, re.MULTILINE)[1] == user  # type: ignore[index]
     assert str(disk.stat().st_uid) == user
     assert host.virsh("vncdisplay", "vm").stdout.strip() == "127.0.0.1:0"
+    assert host.virtup("list").stdout == host.virsh("list").stdout
     with host.terminal("virsh", "-c", "qemu:///system", "console", "vm") as screen:
         screen.until("virtup-guest login: ")
     log = host.outside("/var/log/libvirt/qemu/vm.log").read_text()

@@ -251,7 +251,7 @@ class Guest:
             reboot = machine.restarts(reboot=reboot)
             may_agent = bool(flags & POWER_AGENT) or not flags
             may_acpi = bool(flags & POWER_ACPI) or not flags
-            if may_agent and (machine.agent_connected or not may_acpi):
+            if may_agent and (machine.agent_ready or not may_acpi):
                 try:
                     await machine.shut_down_by_agent(restart=reboot)
                 except (AgentUnresponsive, agent.AgentRefused, agent.AgentNotConfigured):

@@ -424,8 +424,15 @@ class Machine:
         """Reset the guest as its reset button would."""
         await self.running.execute("system_reset")
 
+    @property
+    def agent_ready(self) -> bool:
+        """Whether there is an agent that can answer now."""
+        return self.agent_connected and self.state is State.RUNNING
+
     def require_agent(self) -> None:
-        """Raise AgentNotConfigured or AgentNotReady when there is no agent to ask."""
+        """Raise OperationInvalid, AgentNotConfigured or AgentNotReady when no agent can answer."""
+        if self.state is not State.RUNNING:
+            raise OperationInvalid("domain is not running")
         if not self.agent_path:
             raise agent.AgentNotConfigured
         if not self.agent_connected:
