@@ -130,9 +130,11 @@ async def test_each_start_has_its_own_words_and_the_log_has_all(lab: Lab) -> Non
 async def test_a_qemu_outlives_its_daemon_and_is_heard_again(lab: Lab) -> None:
     first = lab.log()
     first.starting_up(ENV, ["/bin/sh", "-c", "a"], HOST)
-    script = "echo before; read go < $1; echo while away; read go < $1; echo after"
+    # two FIFOs: on one, the second read could meet the end of the first write
+    script = "echo before; read go < $1; echo while away; read go < $2; echo after"
     os.mkfifo(lab.folder / "go")
-    command = ["/bin/sh", "-c", script, "sh", f"{lab.folder}/go"]
+    os.mkfifo(lab.folder / "again")
+    command = ["/bin/sh", "-c", script, "sh", f"{lab.folder}/go", f"{lab.folder}/again"]
     child = spawn(command, {}, stdout=first.write_fd)
     while "before" not in first.words():
         await asyncio.sleep(0.001)
@@ -142,7 +144,7 @@ async def test_a_qemu_outlives_its_daemon_and_is_heard_again(lab: Lab) -> None:
     assert child.alive()
     second = lab.log()
     assert second.words().startswith("before\n")
-    (lab.folder / "go").write_text("\n")
+    (lab.folder / "again").write_text("\n")
     assert await child.wait() == Exit(0, None)
     await second.drain()
     assert second.words() == "before\nwhile away\nafter\n"

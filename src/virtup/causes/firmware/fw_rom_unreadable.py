@@ -17,9 +17,13 @@ it.
 
 from __future__ import annotations
 
-from virtup.causes.finding import Fix
+from collections.abc import Iterator
+
+from virtup.causes.finding import Finding, Fix
+from virtup.causes.firmware.fw_rom_missing import FOLDERS
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess
 
 CODE = "VU304"
 SLUG = "fw-rom-unreadable"
@@ -44,4 +48,14 @@ POSITIVE = (
 NEGATIVE = (Evidence(stderr="qemu: could not load PC BIOS 'bios.bin'\n"),)
 
 probes = _TOLD.probes
-find = _TOLD.find
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, unless this host has no such file: then it is missing, not closed."""
+    for finding in _TOLD.find(ev):
+        name = finding.subject
+        places = [name] if name.startswith("/") else [f"{one}/{name}" for one in FOLDERS]
+        facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in places]
+        if any(fact is not None for fact in facts) and not any(one and one.exists for one in facts):
+            continue
+        yield finding
