@@ -46,4 +46,4 @@ def test_it_measures_creates_refusals_and_clients(tmp_path: Path) -> None:
 def test_an_unknown_section_is_refused() -> None:
     done = bench("--only", "creat")
     assert done.returncode == 2
-    assert "no section is called creat; create, refuse, client, parallel are" in done.stderr
+    assert "no section is called creat; create, refuse, client, parallel, save are" in done.stderr

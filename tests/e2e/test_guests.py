@@ -24,7 +24,7 @@ class Guests:
     def __init__(self, daemon: lab.Daemon) -> None:
         self.daemon = daemon
 
-    def __call__(self, *words: str, check: int = 0, **env: str) -> str:
+    def __call__(self, *words: str, check: int | None = 0, **env: str) -> str:
         done = subprocess.run(
             [lab.PROGRAMS / "virtup-guests", "--root", self.daemon.root, *words],
             env={**lab.environment(), "URIS": self.daemon.uri, **env},
@@ -35,12 +35,12 @@ class Guests:
             timeout=lab.BOUND_S * 2,
             check=False,
         )
-        assert done.returncode == check, (
+        assert check is None or done.returncode == check, (
             f"{words}: {done.returncode}\n{done.stdout}{self.daemon.log}"
         )
         return done.stdout
 
-    def status(self, check: int = 0) -> dict:
+    def status(self, check: int | None = 0) -> dict:
         return json.loads(self("status", "--json", check=check))
 
 
@@ -176,8 +176,14 @@ def test_a_daemon_killed_in_mid_save_loses_nobody(daemon: lab.Daemon, guests: Gu
         daemon.start()
         said = stop.stdout.read()
         stop.wait(lab.BOUND_S)
-    assert stop.returncode == 0, said
-    outcome = guests.status(check=3)["stop"]["guests"][0]["outcome"]
+    outcome = guests.status(check=None)["stop"]["guests"][0]["outcome"]
+    if stop.returncode:
+        # the daemon was away for the save and for what was tried in its place: that is told, the
+        # guest is not forgotten, and it runs on
+        assert outcome == "failed", said
+        assert "a: failed: " in said
+        assert daemon.virtup("list", "--name").stdout.split() == ["a"]
+        return
     assert outcome in ("saved", "shut down"), said
     back = guests("start")
     assert ("a: restored\n" if outcome == "saved" else "a: cold-booted: ") in back, (said, back)
