@@ -133,6 +133,38 @@ def test_a_stock_libvirtd_reads_what_virtupd_defined(host: PrivateHost) -> None:
     assert not host.outside(f"{DEFINITIONS}/mine.xml").exists()
 
 
+def test_a_definition_of_long_ago_is_completed_when_it_starts(host: PrivateHost) -> None:
+    display = "<graphics type='vnc' port='-1'/>"
+    text = lab.domain_xml("old", host.guest(), devices=display, machine="pc-i440fx-2.8")
+    text = text.replace("<memory", "<uuid>11111111-2222-4333-8444-555555555501</uuid><memory", 1)
+    place = host.outside(f"{DEFINITIONS}/old.xml")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(f"<!-- by hand -->\n{text}")
+    host.start_virtupd()
+    assert host.virsh("list", "--all", "--name").stdout.split() == ["old"]
+    assert "<video>" not in host.virsh("dumpxml", "old").stdout
+    host.virsh("start", "old")
+    with host.terminal("virsh", "-c", "qemu:///system", "console", "old") as screen:
+        screen.until("GUEST-UP")
+    live = host.virsh("dumpxml", "old").stdout
+    assert "<model type='cirrus'" in live
+    assert "<controller type='pci' index='0' model='pci-root'>" in live
+    host.virsh("destroy", "old")
+    assert place.read_text() == f"<!-- by hand -->\n{text}"
+
+
+def test_where_libvirtd_serves_nothing_is_touched(host: PrivateHost) -> None:
+    host.start_stock()
+    define(host, "theirs")
+    host.virsh("autostart", "theirs")
+    marker = host.outside("/run/libvirt/qemu/autostarted")
+    marker.unlink()
+    with pytest.raises(AssertionError, match=r"process \d+ \(libvirtd\) already listens there"):
+        host.start_virtupd()
+    assert not marker.exists()
+    assert host.virsh("list", "--all").stdout.split()[-3:] == ["theirs", "shut", "off"]
+
+
 def test_a_guest_that_libvirtd_left_running_is_not_started_twice(host: PrivateHost) -> None:
     host.start_stock()
     define(host, "theirs")

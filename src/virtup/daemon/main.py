@@ -173,20 +173,20 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
 
     _raise_file_limit()
     hypervisor = Hypervisor(layout, config.guests, SystemClock())
-    await hypervisor.open()
+    inherited = systemd.inherited(os.environ)
+    group = config.unix_sock_group or layout.name
+    if inherited:
+        servers.admit_group(inherited, layout, group)
+    # before any guest is looked at: where somebody serves already, they are not ours to touch
+    ends = [(end, _is_readonly(end)) for end in inherited] or servers.bind(layout, group)
     try:
+        await hypervisor.open()
         server = servers.Server(hypervisor, config, idle_s=options.timeout)
         _on_signals(server, options)
-        inherited = systemd.inherited(os.environ)
-        group = config.unix_sock_group or layout.name
-        if inherited:
-            servers.admit_group(inherited, layout, group)
-            await server.listen([(end, _is_readonly(end)) for end in inherited])
-        else:
-            ends = servers.bind(layout, group)
+        if not inherited:
             for end, _ in ends:
                 server.own(end.getsockname())
-            await server.listen(ends)
+        await server.listen(ends)
         log.info("serving %s as process %d", layout.socket, os.getpid())
         ready.say("ready")
         # a first failure need not wait for the catalogue; a first start goes before it
@@ -201,6 +201,8 @@ async def _run(options: argparse.Namespace, layout: Layout, config: Config, read
         systemd.notify(os.environ, "STOPPING=1")
     finally:
         await hypervisor.close()
+        if not inherited:
+            servers.unbind(layout)
     log.info("ended; running guests run on")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from virtup.daemon import handlers
 from virtup.daemon.client import Client
+from virtup.host import layout as layouts
 from virtup.host import link
 from virtup.machine.events import Event
 
@@ -134,16 +135,27 @@ class Server:
 def bind(layout: Layout, group: str) -> list[tuple[socket.socket, bool]]:
     """Listen on the sockets of *layout*: a session's for its user alone, the system's for *group*.
 
-    Raises LinkError and its children.
+    Clients that come before they are served wait. Raises LinkError and its children.
     """
+    layouts.make_socket_dir(layout)
     if layout.kind == "session":
         return [(link.listen(layout.socket, mode=0o700), False)]
     mode, gid = _access(layout, group)
     uid = os.geteuid()
-    return [
-        (link.listen(layout.socket, mode=mode, uid=uid, gid=gid), False),
-        (link.listen(layout.socket_ro, mode=mode, uid=uid, gid=gid), True),
-    ]
+    end = link.listen(layout.socket, mode=mode, uid=uid, gid=gid)
+    try:
+        readonly = link.listen(layout.socket_ro, mode=mode, uid=uid, gid=gid)
+    except link.LinkError:
+        end.close()
+        link.remove(layout.socket)
+        raise
+    return [(end, False), (readonly, True)]
+
+
+def unbind(layout: Layout) -> None:
+    """Remove the names that `bind` made; those that are gone are no error."""
+    for path in (layout.socket, layout.socket_ro):
+        link.remove(path)
 
 
 def admit_group(ends: Sequence[socket.socket], layout: Layout, group: str) -> None:

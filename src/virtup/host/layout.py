@@ -187,12 +187,20 @@ def create(layout: Layout, account: Account | None) -> None:
         os.path.dirname(layout.config_file),
         os.path.dirname(layout.ledger_file),
     )
-    _make(layout.socket_dir, 0o755 if layout.kind == "system" else 0o700, passed)
+    make_socket_dir(layout)
     for path in (layout.state_dir, layout.lib_dir, layout.channel_dir, layout.nvram_dir):
         _make(path, passed, passed)
     _make(os.path.dirname(layout.lock_file), passed, passed)
     for path in private:
         _make(path, 0o700, passed)
+
+
+def make_socket_dir(layout: Layout) -> None:
+    """Make the directory of the sockets: 0755 for a system daemon, 0700 for a session."""
+    if layout.kind == "system":
+        _make(layout.socket_dir, 0o755, 0o711)
+    else:
+        _make(layout.socket_dir, 0o700, 0o700)
 
 
 def guest_dir(path: str, account: Account | None) -> None:

@@ -12,6 +12,7 @@ import stat
 import struct
 
 from virtup.errors import Code, Fault, VirtError
+from virtup.host import proc
 
 PATH_BYTES_MAX = 107
 """The longest path of a unix socket (``sun_path`` holds 108 with the NUL)."""
@@ -142,7 +143,8 @@ def _clear(path: str) -> None:
 
 
 def _in_use(path: str, pid: int) -> SocketInUse:
-    who = f"process {pid}" if pid else "a process"
+    comm = (proc.read(pid, "comm") or "").strip() if pid else ""
+    who = f"process {pid} ({comm})" if comm else f"process {pid}" if pid else "a process"
     error = SocketInUse(f"cannot listen on the socket '{path}': {who} already listens there")
     error.path, error.errno, error.pid = path, errno.EADDRINUSE, pid
     return error
