@@ -154,7 +154,6 @@ class Domains:
             yield guest
         finally:
             guest.release()
-            self._drop_if_gone(guest)
 
     def _conflict(self, domain: Domain) -> Guest | None:
         """Return the guest that *domain* is a new definition of; refuse one that is another's."""
@@ -315,11 +314,12 @@ class Domains:
     def _ended(self, guest: Guest, machine: Machine, why: Shutoff) -> None:
         if guest.machine is machine or guest.machine is None:
             guest.ended(why)
-        self._drop_if_gone(guest)
+        self.drop_if_gone(guest)
 
-    def _drop_if_gone(self, guest: Guest) -> None:
+    def drop_if_gone(self, guest: Guest) -> None:
+        """Forget a guest that neither runs nor is defined; one that a call holds may yet be."""
         gone = not guest.persistent and not guest.active and guest.starting is None
-        if gone and self.knows(guest):
+        if gone and not guest.held and self.knows(guest):
             del self._by_name[guest.name]
 
     def client_gone(self, client_id: int) -> None:

@@ -203,9 +203,15 @@ class Guest:
         self._job = what
 
     def release(self) -> None:
-        """Let the next call have the guest."""
+        """Let the next call have the guest, which is forgotten if nothing is left of it."""
         self._job = ""
         self._lock.release()
+        self._domains.drop_if_gone(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether a changing call has the guest now."""
+        return self._lock.locked()
 
     def running(self) -> Machine:
         """Return the machine, or refuse: the guest is off."""

@@ -53,6 +53,7 @@ class At:
     live: Callable[[Any], bool] | None = None
     raw: bool = False
     bare: bool = False
+    always: bool = False
 
 
 def at(
@@ -65,6 +66,7 @@ def at(
     live: Callable[[Any], bool] | bool = False,
     raw: bool = False,
     bare: bool = False,
+    always: bool = False,
 ) -> Any:
     """Declare the field that stands at *path*.
 
@@ -73,10 +75,11 @@ def at(
     lower number (for what a base class adds). *secret*: written only when secrets are asked for.
     *live*: written only for a running guest; a function says for which values that holds.
     *raw*: the child element is kept as it is, as text. *bare*: the element of this attribute,
-    when it stands there without it, means True.
+    when it stands there without it, means True. *always*: an element that is not given is one
+    with nothing in it.
     """
     only_live = (lambda _: True) if live is True else (live or None)
-    meta = At(path, as_, required, last, secret, only_live, raw, bare)
+    meta = At(path, as_, required, last, secret, only_live, raw, bare, always)
     return field(default=cast("Any", _EMPTY), metadata={_META: meta})
 
 
@@ -223,6 +226,8 @@ def _compile(name: str, meta: At, hint: Any) -> Spec:
 def _compile_classes(spec: Spec, options: list[type[Element]]) -> None:
     if len(options) == 1 and options[0].KIND is None:
         spec.classes = {"": options[0]}
+        if spec.at.always:
+            spec.empty = options[0]()
         return
     kinds = [option.KIND for option in options]
     if None in kinds or len({kind[0] for kind in kinds if kind}) != 1:

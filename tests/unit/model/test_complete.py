@@ -351,3 +351,8 @@ def test_impossible_guests_are_refused_with_their_place(text: str, words: str) -
     assert words in caught.value.message
     assert "vm.xml, line " in caught.value.message
     assert caught.value.code in (Code.XML_ERROR, Code.CONFIG_UNSUPPORTED)
+
+
+def test_a_domain_without_devices_is_one_with_none() -> None:
+    text = "<domain type='qemu'><name>g</name><memory>65536</memory><os><type>hvm</type></os>"
+    assert parse_domain(f"{text}</domain>") == parse_domain(f"{text}<devices/></domain>")

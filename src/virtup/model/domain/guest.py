@@ -130,7 +130,7 @@ class Domain(Element):
     on_reboot: Lifecycle | None = at("on_reboot")
     on_crash: CrashAction | None = at("on_crash")
     pm: Pm | None = at("pm")
-    devices: Devices = at("devices", required=True)
+    devices: Devices = at("devices", always=True)
     seclabel: SecurityDriver | None = at("seclabel")
     commandline: CommandLine | None = at("qemu:commandline")
     source: str = ""
