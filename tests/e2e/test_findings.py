@@ -35,6 +35,8 @@ class Guest:
     daemon: lab.Daemon
     place: Path
     text: dict[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()
+    """What puts a command onto the daemon's host, when that is not ours."""
 
     @property
     def disk(self) -> Path:
@@ -100,7 +102,7 @@ class Guest:
         """Run the commands of the fix in *said*, pasted as they stand there."""
         fix = said.partition("\nfix:")[2].split("\ncause:")[0].split("\nmore:")[0]
         for line in re.sub(r" \\\n\s+", " ", fix).strip().splitlines():
-            subprocess.run(shlex.split(line), check=True)
+            subprocess.run([*self.inside, *shlex.split(line)], check=True)
 
     def starts(self) -> None:
         done = self.create()

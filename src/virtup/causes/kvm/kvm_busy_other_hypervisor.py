@@ -68,6 +68,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         "/dev/kvm",
         verdict.certainty,
         tuple(evidence),
-        (Fix("end the other hypervisor's machines", ("lsmod | grep -e vboxdrv -e vmmon",)),),
+        (
+            Fix(
+                "end the other hypervisor's machines: `lsmod | grep -e vboxdrv -e vmmon` tells whose"
+            ),
+        ),
         verdict.seen.at,
     )

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Finding
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
@@ -64,8 +64,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         verdict.certainty,
         (verdict.seen.quote, "this host: the processor shows neither vmx nor svm"),
         (
-            Fix("switch VT-x or SVM on in the firmware's setup, then power the host off and on"),
-            edit("or run without KVM (slow): <domain type='qemu'>"),
+            edit(
+                "switch VT-x or SVM on in the firmware's setup, then power the host off and on; "
+                "or run without KVM (slow): <domain type='qemu'>"
+            ),
         ),
         verdict.seen.at,
     )

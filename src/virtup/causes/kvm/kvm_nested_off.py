@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Finding
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
@@ -56,19 +56,22 @@ def find(ev: Evidence) -> Iterator[Finding]:
     verdict = accel.verdict(ev)
     if verdict is None or verdict.slug != SLUG:
         return
-    outer = verdict.fact.guest_of if verdict.fact else "a hypervisor"
+    outer = verdict.fact.guest_of if verdict.fact else ""
+    named = f" ({outer})" if outer else ""
     yield _found(
-        f"This host is itself a virtual machine ({outer}) without nested virtualization, "
+        f"This host is itself a virtual machine{named} without nested virtualization, "
         "so it has no KVM.",
         "/dev/kvm",
         verdict.certainty,
         (
             verdict.seen.quote,
-            f"this host: a guest of {outer}, its processor shows neither vmx nor svm",
+            f"this host: a guest{named}, and its processor shows neither vmx nor svm",
         ),
         (
-            Fix("switch nested virtualization on in the outer hypervisor"),
-            edit("or run without KVM (slow): <domain type='qemu'>"),
+            edit(
+                "switch nested virtualization on in the outer hypervisor, "
+                "or run without KVM (slow): <domain type='qemu'>"
+            ),
         ),
         verdict.seen.at,
     )

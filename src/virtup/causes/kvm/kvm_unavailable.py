@@ -9,8 +9,9 @@ emulator built without KVM.
 `ls -l /dev/kvm`; `lsmod | grep kvm`; `systemd-detect-virt`; `EMULATOR -accel help` lists kvm.
 
 ## What to do
-On a physical host: firmware setting and module. In a container: pass the device in. In a virtual
-machine: nested virtualization. Or run the guest without KVM: `<domain type='qemu'>`.
+On a physical host: firmware setting and module. In a container: pass the device in (`--device
+/dev/kvm`), or make it inside: `mknod -m 600 /dev/kvm c 10 232`. In a virtual machine: nested
+virtualization. Or run the guest without KVM: `<domain type='qemu'>`.
 
 ## Strings it goes by
 - `Domain requires KVM, but it is not available`
@@ -25,8 +26,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Fix
-from virtup.causes.who import edit
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.who import account_name, edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
 
@@ -72,16 +73,26 @@ def find(ev: Evidence) -> Iterator[Finding]:
         state = "there and open to QEMU" if fact.node else "not there"
         evidence.append(f"this host: /dev/kvm is {state}, kernel module {fact.module or 'none'}")
     sentence = "KVM cannot be used here, and the guest asks for it."
+    look = Fix("see what is missing", ("ls -l /dev/kvm; lsmod | grep kvm; dmesg | grep -i kvm",))
     if fact is not None and fact.module and not fact.node:
         sentence = "There is no /dev/kvm, though the kernel has KVM (a container, a private /dev?)."
+        look = _make(ev)
     yield _found(
         sentence,
         "/dev/kvm",
         verdict.certainty,
         tuple(evidence),
-        (
-            Fix("see what is missing", ("ls -l /dev/kvm; lsmod | grep kvm; dmesg | grep -i kvm",)),
-            edit("or run without KVM (slow): <domain type='qemu'>"),
-        ),
+        (look, edit("or run without KVM (slow): <domain type='qemu'>")),
         verdict.seen.at,
+    )
+
+
+def _make(ev: Evidence) -> Fix:
+    """Make the device by its number (Linux, admin-guide/devices), open to QEMU's account alone."""
+    grant = (f"setfacl -m u:{account_name(ev)}:rw- /dev/kvm",) if ev.uid else ()
+    return Fix(
+        "give the container the device, or make it",
+        ("mknod -m 600 /dev/kvm c 10 232", *grant),
+        Safety.CONFIRM,
+        ("rm /dev/kvm",),
     )

@@ -99,7 +99,7 @@ def _cpu_flags() -> frozenset[str]:
 def _hypervisor() -> str:
     words = [_read(f"/sys/class/dmi/id/{name}").strip() for name in ("sys_vendor", "product_name")]
     kind = _read("/sys/hypervisor/type").strip()
-    return " ".join(word for word in words if word) or kind or "a hypervisor"
+    return " ".join(word for word in words if word) or kind or "hypervisor unknown"
 
 
 def _busy() -> bool:
