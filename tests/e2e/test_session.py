@@ -169,9 +169,32 @@ def test_a_bad_situation_is_one_sentence(do: Do, setting: str, says: str) -> Non
 
 
 def test_a_user_is_told_who_may_start_a_system_daemon(do: Do) -> None:
-    done = do("virtup -c qemu:///system list")
+    hide = {"before": "mount -t tmpfs -o mode=755 none /run"} if lab.IS_ROOT else {}
+    done = do("virtup -c qemu:///system list", **hide)
     assert done.returncode == 1
     assert "only root can start it: 'sudo virtupd --system'" in done.stderr
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("0", "open to root alone; qemu:///session needs no other rights"),
+        ("daemon", "open to root and to members of the group 'daemon'"),
+    ],
+)
+def test_a_user_is_told_whom_a_socket_is_open_to(do: Do, group: str, says: str) -> None:
+    made = (
+        "mount -t tmpfs -o mode=755 none /run; mkdir /run/virtup; "
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/virtup/virtup-sock\")'; "
+        f"chown 0:{group} /run/virtup/virtup-sock; chmod 770 /run/virtup/virtup-sock"
+    )
+    done = do("virtup -c qemu:///system list", before=made)
+    assert done.returncode == 1
+    assert (
+        "Failed to connect socket to '/run/virtup/virtup-sock': Permission denied" in done.stderr
+    )
+    assert says in done.stderr
 
 
 @pytest.mark.root

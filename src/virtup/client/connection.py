@@ -47,7 +47,27 @@ class ConnectFailed(VirtError):
                 f"Failed to connect socket to '{path}': the path has {size} bytes, and a socket's "
                 "has at most 107"
             )
-        return cls(f"Failed to connect socket to '{path}': {os.strerror(exc.errno or 0)}")
+        reason = os.strerror(exc.errno or 0)
+        if isinstance(exc, PermissionError):
+            reason += _who_may(path)
+        return cls(f"Failed to connect socket to '{path}': {reason}")
+
+
+def _who_may(path: str) -> str:
+    """Return the words for whom the socket *path* is open to; none when it cannot be seen."""
+    import grp
+    import pwd
+    import stat
+
+    try:
+        seen = os.stat(path)
+        owner = pwd.getpwuid(seen.st_uid).pw_name
+        group = grp.getgrgid(seen.st_gid).gr_name
+    except (OSError, KeyError):
+        return ""
+    if seen.st_mode & stat.S_IWGRP and seen.st_gid:
+        return f" (it is open to {owner} and to members of the group '{group}')"
+    return f" (it is open to {owner} alone; qemu:///session needs no other rights)"
 
 
 class Connection:
