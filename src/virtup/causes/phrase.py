@@ -8,12 +8,12 @@ them as ``{subject}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
-from virtup.causes.words import Seen, noted, said
+from virtup.causes.words import Said, Seen, noted, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
 
@@ -51,14 +51,16 @@ class Told:
 
     def find(self, ev: Evidence) -> Iterator[Finding]:
         """Yield a finding for each thing that the words complain of."""
-        if self.unless and said(ev).find(_compiled(self.unless)) is not None:
+        words = said(ev)
+        if self.unless and next(_seen(words, (self.unless,)), None) is not None:
             return
-        heard = noted(ev)
-        notes = [seen for phrase in self.noted for seen in heard.find_all(_compiled(phrase))]
-        found = [(seen, Certainty.LIKELY) for seen in self._seen(ev, self.phrases)]
-        sure = bool(notes) or (bool(self.backed) and self._is_backed(ev))
-        certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
-        found += [(seen, certainty) for seen in self._seen(ev, self.doubtful)]
+        notes = list(_seen(noted(ev), self.noted))
+        found = [(seen, Certainty.LIKELY) for seen in _seen(words, self.phrases)]
+        doubtful = list(_seen(words, self.doubtful))
+        if doubtful:
+            sure = bool(notes) or (bool(self.backed) and self._is_backed(ev))
+            certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
+            found += [(seen, certainty) for seen in doubtful]
         told: set[str] = set()
         for seen, how in sorted(found, key=lambda one: (one[0].at, one[1].value)):
             subject = self._subject(seen)
@@ -68,10 +70,6 @@ class Told:
             yield self._finding(seen, how, tuple(note.quote for note in notes[:1]))
         if not told and notes:
             yield replace(self._finding(notes[0], Certainty.POSSIBLE, ()), at=NOWHERE)
-
-    def _seen(self, ev: Evidence, phrases: tuple[str, ...]) -> Iterator[Seen]:
-        for phrase in phrases:
-            yield from said(ev).find_all(_compiled(phrase))
 
     def _is_backed(self, ev: Evidence) -> bool:
         pattern = _compiled(self.backed)
@@ -106,6 +104,16 @@ def _filled(fix: Fix, subject: str) -> Fix:
     )
 
 
+_FLAGS = re.IGNORECASE | re.MULTILINE
+
+
+def _seen(words: Said, phrases: Iterable[str]) -> Iterator[Seen]:
+    """Every match of the phrases; one whose words do not stand there is not even compiled."""
+    for phrase in phrases:
+        if words.may_hold(phrase, _FLAGS):
+            yield from words.find_all(_compiled(phrase))
+
+
 @cache
 def _compiled(phrase: str) -> re.Pattern[str]:
-    return re.compile(phrase, re.IGNORECASE | re.MULTILINE)
+    return re.compile(phrase, _FLAGS)

@@ -12,8 +12,9 @@ import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+from virtup.causes.needle import folded, mark
 from virtup.model.evidence import Evidence
 
 TEXT_MAX = 16 * 1024
@@ -126,11 +127,19 @@ class Seen:
         return self.match[group] or ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """The words of one failure: ``text`` without noise, one message a line."""
 
     text: str
+
+    @cached_property
+    def _folded(self) -> str:
+        return folded(self.text)
+
+    def may_hold(self, pattern: str, flags: int = 0) -> bool:
+        """Is a search for *pattern* worth its cost: does any of its fixed words stand here?"""
+        return any(True for _ in mark(pattern, flags).places(self._folded))
 
     def find(self, pattern: re.Pattern[str]) -> Seen | None:
         """Return the first match of *pattern*, or None."""
@@ -138,8 +147,9 @@ class Said:
 
     def find_all(self, pattern: re.Pattern[str]) -> Iterator[Seen]:
         """Yield every match of *pattern* in order."""
-        for match in pattern.finditer(self.text):
-            yield Seen(match, _quote(self.text, match), match.start())
+        for start, end in mark(pattern.pattern, pattern.flags).places(self._folded):
+            for match in pattern.finditer(self.text, start, end):
+                yield Seen(match, _quote(self.text, match), match.start())
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ async def diagnose(ev: Evidence, *, deadline_s: float = 2.0) -> list[Finding]:
 
 
 async def warm() -> None:
-    """Load the catalogue and its phrases, so that the first failure need not wait for it (0.6 s)."""
+    """Load the catalogue and its phrases, so that the first failure need not wait for it."""
     await asyncio.to_thread(catalogue.diagnose, Evidence())
 
 
