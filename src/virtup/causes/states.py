@@ -14,6 +14,17 @@ _IMAGE = re.compile(
     r"(?:saved states?|state|file|in|image) '(?P<path>/[^'\n]+)'|^'(?P<bare>/[^'\n]+)' is not a ",
     re.MULTILINE,
 )
+SYMPTOMS = (
+    "restore-not-a-stream",
+    "restore-device-state-mismatch",
+    "restore-device-set-changed",
+    "restore-ram-size-mismatch",
+)
+"""What QEMU says of an image that is damaged, by slug: damage is the better word."""
+
+GOOD_COPY = Fix(
+    "restore a good copy of the image, if a backup has one", ("virtup save-verify {image}",)
+)
 _ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
 
 

@@ -21,17 +21,12 @@ import re
 from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU366"
 SLUG = "restore-image-zeroed"
-OVER = (
-    "restore-not-a-stream",
-    "restore-device-state-mismatch",
-    "restore-device-set-changed",
-    "restore-ram-size-mismatch",
-)
+OVER = states.SYMPTOMS
 
 _WORDS = re.compile(
     r"the saved state '[^'\n]+' (?:is filled with zeros|has zeros where)"
@@ -65,12 +60,4 @@ probes = states.probes
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with what is lost by each way out."""
     sentence = "The {image} holds zeros where the guest's state should be."
-    yield from states.finding(
-        ev,
-        _WORDS,
-        (CODE, SLUG),
-        sentence,
-        Fix(
-            "restore a good copy of the image, if a backup has one", ("virtup save-verify {image}",)
-        ),
-    )
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.GOOD_COPY)
