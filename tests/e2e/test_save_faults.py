@@ -22,12 +22,13 @@ import pytest
 from tests import lab
 from virtup.host import save_file
 from virtup.host.disk import FileDisk
+from virtup.model.save_format import Format
 from virtup.model.save_image import (
     HEADER_BYTES,
     MAGIC_PARTIAL,
-    TAIL_BYTES,
+    end_bytes,
+    read_end,
     read_header,
-    trailer_length,
 )
 
 pytestmark = [pytest.mark.e2e, pytest.mark.root]
@@ -291,8 +292,9 @@ Harm = Callable[[bytearray], bytearray]
 def memory_of(data: bytearray) -> tuple[int, int]:
     """Where in an image the guest's memory begins and ends."""
     header = read_header(bytes(data[:HEADER_BYTES]), len(data), "image")
-    tail = bytes(data[-TAIL_BYTES:])
-    return header.stream_offset, len(data) - TAIL_BYTES - trailer_length(tail, "image")
+    end = read_end(bytes(data[-end_bytes(header.format) :]), header.format)
+    assert end is not None
+    return header.stream_offset, len(data) - end.trailer_bytes
 
 
 def cut(size: int) -> Harm:
@@ -336,7 +338,7 @@ REFUSED = {
     "zeros for memory": ("zero-filled", zeros_for_memory),
     "a flipped byte of memory": ("changed bytes", flipped_memory),
     "a flipped byte of XML": ("changed bytes", flipped(HEADER_BYTES + 30)),
-    "a flipped digest": ("changed bytes", flipped(-TAIL_BYTES - 1)),
+    "a flipped digest": ("changed bytes", flipped(-end_bytes(Format.RAW) - 1)),
     "another magic": ("not a saved guest", flipped(3)),
     "a newer version": ("made by a newer version", flipped(16)),
 }
@@ -400,6 +402,10 @@ def test_disks_that_changed_leave_the_decision_to_a_person(scene: Scene) -> None
     assert scene.left() == []
 
 
+def has_locks(pid: int) -> bool:
+    return any("lock:" in entry.read_text() for entry in Path(f"/proc/{pid}/fdinfo").iterdir())
+
+
 def test_managedsave_remove_ends_the_trouble_too(scene: Scene) -> None:
     scene.saved()
     scene.disk.unlink()
@@ -439,3 +445,20 @@ def test_a_machine_type_that_this_qemu_has_not(scene: Scene) -> None:
         assert "start --force-boot g" in done.stderr
     assert scene.left() == ["g.save"]
     scene.virsh("start", "g", "--force-boot")
+
+
+def test_a_disk_that_another_holds_leaves_the_state_for_later(scene: Scene) -> None:
+    image = scene.saved()
+    drive = f"file={scene.disk},format=raw,if=virtio"
+    holding = [lab.QEMU, "-S", "-nodefaults", "-display", "none", "-m", "32", "-drive", drive]
+    with subprocess.Popen(holding, stdin=subprocess.DEVNULL) as holder:
+        lab.eventually(lambda: has_locks(holder.pid), "the disk is held")
+        for _ in "once", "again":
+            refused = scene.virsh("start", "g", check=False)
+            assert f"'{scene.disk}' is in use by process {holder.pid} (" in refused.stderr
+            assert " and " not in refused.stderr.partition("evidence:")[0], refused.stderr
+            assert scene.left() == [image.name]
+        holder.kill()
+    scene.start()
+    assert scene.state() == "running (restored)"
+    assert scene.left() == []

@@ -24,7 +24,6 @@ from virtup.model.save_image import (
     CONSUMED_BYTES,
     DIGEST_BYTES,
     HEADER_BYTES,
-    TAIL_BYTES,
     Damage,
     Facts,
     Head,
@@ -94,7 +93,7 @@ class Writer:
             digests=digests,
             facts=facts,
         )
-        _write_all(fd, trailer.pack(), head.header.stream_offset + stream_bytes)
+        _write_all(fd, trailer.pack(head.header.format), head.header.stream_offset + stream_bytes)
         os.fdatasync(fd)
         _write_all(fd, save_image.MAGIC_WHOLE, 0)
         os.fsync(fd)
@@ -303,24 +302,29 @@ def _inspect(fd: int, path: str) -> Image:
     size = os.fstat(fd).st_size
     header = save_image.read_header(os.pread(fd, HEADER_BYTES, 0), size, path)
     raw = os.pread(fd, header.stream_offset, 0)
-    tail = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES))
-    if not header.marked and not save_image.has_end(tail):
+    tail_bytes = save_image.end_bytes(header.format)
+    end = save_image.read_end(os.pread(fd, tail_bytes, max(0, size - tail_bytes)), header.format)
+    if not header.marked and end is None:
         head = save_image.read_head(raw, header, size, path)
         if size <= header.stream_offset:
             raise ImageDamaged(Damage.CUT_RAM, f"the saved state '{path}' has no memory in it")
         return Image(path, size, head)
     if len(raw) < header.stream_offset:
         save_image.read_head(raw, header, size, path)
-    length = save_image.trailer_length(tail, path)
-    body = os.pread(fd, length, max(0, size - TAIL_BYTES - length))
-    trailer = save_image.read_trailer(body, tail, path)
-    _check_lengths(trailer, header.stream_offset, size - TAIL_BYTES - length, path)
+    if end is None:
+        raise ImageDamaged(
+            Damage.CUT_RAM, f"the end of the saved state '{path}' is missing or damaged"
+        )
+    begin = size - end.trailer_bytes
+    wrapped = os.pread(fd, end.trailer_bytes - tail_bytes, max(0, begin))
+    trailer = save_image.read_trailer(wrapped, end, path)
+    _check_lengths(trailer, header.stream_offset, begin, path)
     if save_image.head_digest(raw) != trailer.head_digest:
         raise ImageDamaged(
             Damage.FLIPPED, f"the header or the XML in the saved state '{path}' was changed"
         )
     head = save_image.read_head(raw, header, size, path)
-    return Image(path, size, head, trailer, save_image.check_mark(tail[-CONSUMED_BYTES:], path))
+    return Image(path, size, head, trailer, save_image.check_mark(end.mark, path))
 
 
 def _check_lengths(trailer: Trailer, offset: int, end: int, path: str) -> None:
@@ -390,11 +394,20 @@ def mark_consumed(image: Image, now_ns: int) -> None:
 
     An image of libvirt's has no place for the note: its caller renames or removes it.
     """
+    _mark(image, save_image.consumed_mark(now_ns))
+
+
+def mark_unused(image: Image) -> None:
+    """Take the note of `mark_consumed` back: the guest is gone and executed no instruction."""
+    _mark(image, bytes(CONSUMED_BYTES))
+
+
+def _mark(image: Image, sector: bytes) -> None:
     if image.trailer is None:
         return
     fd = os.open(image.path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        _write_all(fd, save_image.consumed_mark(now_ns), image.size - CONSUMED_BYTES)
+        _write_all(fd, sector, image.size - CONSUMED_BYTES)
         os.fdatasync(fd)
     finally:
         os.close(fd)
@@ -451,7 +464,7 @@ def _renew_trailer(fd: int, image: Image, old: Trailer, facts: Facts) -> None:
     raw = _read_exactly(fd, image.head.header.stream_offset, 0)
     new = replace(old, head_digest=save_image.head_digest(raw), facts=facts)
     mark = _read_exactly(fd, CONSUMED_BYTES, image.size - CONSUMED_BYTES)
-    packed = new.pack()[:-CONSUMED_BYTES] + mark
+    packed = new.pack(image.head.header.format)[:-CONSUMED_BYTES] + mark
     at = old.stream_offset + old.stream_bytes
     os.ftruncate(fd, at + len(packed))
     _write_all(fd, packed, at)
@@ -520,6 +533,7 @@ __all__ = [
     "inspect",
     "is_of",
     "mark_consumed",
+    "mark_unused",
     "open_stream",
     "replace_xml",
 ]

@@ -5,7 +5,8 @@ NUL, an optional cookie and a NUL, zeros up to ``data_len``, then QEMU's migrati
 of the file. libvirt stops reading where the stream says that it ends, so virtup puts a trailer
 behind it: a digest of every block of the stream, one of everything before it, and what the guest's
 disks were at that moment. The header's first unused word says that a trailer belongs to the
-image, so that one whose end was cut off is not taken for libvirt's own.
+image, so that one whose end was cut off is not taken for libvirt's own. Behind a stream that is
+compressed the trailer has the shape of something without data (`virtup.model.save_format`).
 
 Digests are XXH3-128: they guard against lost power and failing disks, not against an enemy.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any
 
 import xxhash
 
 from virtup.errors import Code, Fault, VirtError
+from virtup.model.save_format import Format, skippable, unwrap, wrap, wrapped_size
 
 MAGIC_WHOLE = b"LibvirtQemudSave"
 MAGIC_PARTIAL = b"LibvirtQemudPart"
@@ -49,17 +51,6 @@ CONSUMED_BYTES = 512
 """The mark's own sector, the last of the file: written in one piece or not at all."""
 
 TRAILER_VERSION = 1
-
-
-class Format(IntEnum):
-    """How the stream is compressed, by libvirt's numbers."""
-
-    RAW = 0
-    GZIP = 1
-    BZIP2 = 2
-    XZ = 3
-    LZOP = 4
-    ZSTD = 5
 
 
 class Damage(Enum):
@@ -184,7 +175,7 @@ def read_header(data: bytes, size: int, path: str) -> Header:
             "daemon went down",
         )
     if magic != MAGIC_WHOLE:
-        raise ImageDamaged(Damage.FOREIGN, f"'{path}' is not a saved guest (magic {magic!r})")
+        raise ImageDamaged(Damage.FOREIGN, f"'{path}' is not a saved guest: {_kind_of(magic)}")
     if version != VERSION:
         raise ImageDamaged(
             Damage.NEWER, f"the saved state '{path}' has version {version}; {VERSION} is known"
@@ -200,6 +191,22 @@ def read_header(data: bytes, size: int, path: str) -> Header:
             Damage.FLIPPED, f"the header of the saved state '{path}' has impossible lengths"
         )
     return Header(True, data_len, bool(was_running), format, cookie_offset, mark == MARK)
+
+
+_KINDS = {
+    b"QFI\xfb": "it is a qcow2 image",
+    b"QEVM": "it is a stream of QEMU's, without libvirt's header",
+    b"\x7fELF": "it is a program",
+}
+
+
+def _kind_of(magic: bytes) -> str:
+    """What a person may know a file by that begins with *magic*."""
+    if kind := _KINDS.get(magic[:4]):
+        return kind
+    if magic.isascii() and (text := magic.decode()).isprintable():
+        return f"it begins with '{text}'"
+    return f"it begins with the bytes {magic[:8].hex(' ')}"
 
 
 def read_head(data: bytes, header: Header, size: int, path: str) -> Head:
@@ -263,8 +270,8 @@ class Trailer:
         """Return the digest of one block of the stream."""
         return self.digests[block * DIGEST_BYTES : (block + 1) * DIGEST_BYTES]
 
-    def pack(self) -> bytes:
-        """Return the trailer with its end and the unused mark behind it."""
+    def pack(self, format: Format) -> bytes:
+        """Return what stands behind a stream of *format*: trailer, end, and the unused mark."""
         facts = json.dumps(vars(self.facts), ensure_ascii=False, sort_keys=True).encode()
         body = TRAILER.pack(
             TRAILER_MAGIC,
@@ -278,26 +285,51 @@ class Trailer:
         )
         body += self.digests + facts
         end = END.pack(END_MAGIC, len(body), digest(body))
-        return body + end + bytes(CONSUMED_BYTES)
+        return wrap(format, body) + wrap(format, end) + _before_mark(format) + bytes(CONSUMED_BYTES)
 
 
-TAIL_BYTES = END.size + CONSUMED_BYTES
-"""The bytes at the end of an image by which its trailer is found."""
+@dataclass(frozen=True)
+class End:
+    """The end of an image, by which its trailer is found: ``body_bytes`` long, not wrapped."""
+
+    body_bytes: int
+    body_digest: bytes
+    format: Format
+    mark: bytes
+
+    @property
+    def trailer_bytes(self) -> int:
+        """How long all is that stands behind the stream."""
+        return wrapped_size(self.format, self.body_bytes) + end_bytes(self.format)
 
 
-def trailer_length(tail: bytes, path: str) -> int:
-    """Return how long the trailer's body is, from the last `TAIL_BYTES` of a marked image."""
-    magic, length, _ = END.unpack(tail[: END.size]) if len(tail) >= END.size else (b"", 0, b"")
-    if len(tail) < TAIL_BYTES or magic != END_MAGIC or not TRAILER.size <= length <= HEAD_BYTES_MAX:
-        raise ImageDamaged(
-            Damage.CUT_RAM, f"the end of the saved state '{path}' is missing or damaged"
-        )
-    return int(length)
+def end_bytes(format: Format) -> int:
+    """Return how many bytes at the end of an image of *format* `read_end` needs."""
+    return wrapped_size(format, END.size) + len(_before_mark(format)) + CONSUMED_BYTES
 
 
-def read_trailer(body: bytes, tail: bytes, path: str) -> Trailer:
-    """Read and check the trailer; *body* are the bytes right before *tail*."""
-    if digest(body) != END.unpack(tail[: END.size])[2]:
+def _before_mark(format: Format) -> bytes:
+    """What has the mark skipped; gzip and xz take one that is not there, zeros, for padding."""
+    return skippable(CONSUMED_BYTES) if format is Format.ZSTD else b""
+
+
+def read_end(tail: bytes, format: Format) -> End | None:
+    """Read the last `end_bytes` of an image; None when they are not the end of a trailer."""
+    before, mark = tail[:-CONSUMED_BYTES], tail[-CONSUMED_BYTES:]
+    guard = _before_mark(format)
+    if not before.endswith(guard):
+        return None
+    packed = unwrap(format, before[: len(before) - len(guard)], END.size)
+    magic, length, seal = END.unpack(packed) if packed is not None else (b"", 0, b"")
+    if magic != END_MAGIC or not TRAILER.size <= length <= HEAD_BYTES_MAX:
+        return None
+    return End(int(length), seal, format, mark)
+
+
+def read_trailer(wrapped: bytes, end: End, path: str) -> Trailer:
+    """Read and check the trailer; *wrapped* are the bytes between the stream and *end*."""
+    body = unwrap(end.format, wrapped, end.body_bytes)
+    if body is None or digest(body) != end.body_digest:
         raise ImageDamaged(
             Damage.FLIPPED, f"the list of digests in the saved state '{path}' is damaged"
         )
@@ -348,11 +380,3 @@ def digest(data: bytes | memoryview) -> bytes:
 def head_digest(raw: bytes) -> bytes:
     """Return the digest of the first ``stream_offset`` bytes, as if the image were whole."""
     return digest(MAGIC_WHOLE + raw[len(MAGIC_WHOLE) :])
-
-
-def has_end(tail: bytes) -> bool:
-    """Tell whether the last `TAIL_BYTES` of a file are the end of a trailer.
-
-    An image whose header lost its mark is known by this.
-    """
-    return len(tail) == TAIL_BYTES and tail.startswith(END_MAGIC)

@@ -12,7 +12,7 @@ from virtup.errors import ConfigUnsupported, OperationFailed
 from virtup.host import pipes
 from virtup.host.process import Process, SpawnError, spawn
 from virtup.machine.save.stream import StreamFailed
-from virtup.model.save_image import Format
+from virtup.model.save_format import Format
 
 SIGPIPE = 13
 

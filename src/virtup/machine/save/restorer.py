@@ -20,7 +20,8 @@ from virtup.machine.monitor import Monitor, MonitorGone
 from virtup.machine.save import compress, stream
 from virtup.machine.save.stream import StreamFailed
 from virtup.model.domain import Domain
-from virtup.model.save_image import Damage, Format, ImageDamaged
+from virtup.model.save_format import Format
+from virtup.model.save_image import Damage, ImageDamaged
 
 
 def examine(path: str) -> Image:

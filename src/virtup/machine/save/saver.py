@@ -29,7 +29,8 @@ from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.status import SaveNote
 from virtup.model.domain import format_domain
 from virtup.model.domain.inactive import as_definition
-from virtup.model.save_image import Facts, Format, make_head
+from virtup.model.save_format import Format
+from virtup.model.save_image import Facts, make_head
 
 END_WAIT_S = 2.0
 """How long a QEMU whose monitor ended may take to be gone, before it is taken for alive."""
