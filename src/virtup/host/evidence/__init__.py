@@ -6,12 +6,10 @@ that hangs on a dead file server or device is given up and said to be, and its t
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from virtup.host.bounded import each_within
 from virtup.host.evidence import (
     emulators,
     holders,
@@ -25,8 +23,6 @@ from virtup.model import probe as p
 from virtup.model.probe import Fact, Probe, Unanswered
 
 __all__ = ["answer", "answer_all"]
-
-WORKERS = 6
 
 _ANSWERS: dict[type[Any], Callable[[Any], Fact]] = {
     p.PathAccess: paths.path_access,
@@ -63,29 +59,6 @@ def answer_all(probes: Collection[Probe[Any]], deadline_s: float) -> dict[Probe[
 
     What has no answer by then is `Unanswered` with ``late`` set.
     """
-    waiting: queue.SimpleQueue[Probe[Any]] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[tuple[Probe[Any], Fact]] = queue.SimpleQueue()
-    for probe in probes:
-        waiting.put(probe)
-
-    def work() -> None:
-        while True:
-            try:
-                probe = waiting.get_nowait()
-            except queue.Empty:
-                return
-            answers.put((probe, answer(probe)))
-
-    # one worker more than can hang at once would be ideal; a few are enough to get past a dead path
-    for _ in range(min(WORKERS, len(probes))):
-        threading.Thread(target=work, daemon=True, name="probe").start()
-    facts: dict[Probe[Any], Fact] = {}
-    until = time.monotonic() + deadline_s
-    while len(facts) < len(probes):
-        try:
-            probe, fact = answers.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            break
-        facts[probe] = fact
+    facts = each_within(probes, answer, deadline_s)
     late = Unanswered(f"no answer within {deadline_s:g} s", late=True)
     return {probe: facts.get(probe, late) for probe in probes}

@@ -19,7 +19,7 @@ def link(probe: Link) -> LinkFact:
         like = difflib.get_close_matches(probe.name, names, 3, 0.6)
         return LinkFact(nearby=tuple(like))
     folder = f"{_NET}/{probe.name}"
-    kind = _kind(folder)
+    what = kind(folder)
     master = (
         os.path.basename(os.path.realpath(f"{folder}/master"))
         if os.path.exists(f"{folder}/master")
@@ -27,14 +27,15 @@ def link(probe: Link) -> LinkFact:
     )
     return LinkFact(
         exists=True,
-        kind=kind,
+        kind=what,
         master=master,
         owner=_read(f"{folder}/owner").strip(),
-        holders=_tap_holders(probe.name) if kind == "tun" else (),
+        holders=_tap_holders(probe.name) if what == "tun" else (),
     )
 
 
-def _kind(folder: str) -> str:
+def kind(folder: str) -> str:
+    """Return what the interface with that folder in sysfs is: bridge, tun, bond, its DEVTYPE."""
     for entry, name in (("bridge", "bridge"), ("tun_flags", "tun"), ("bonding", "bond")):
         if os.path.exists(f"{folder}/{entry}"):
             return name

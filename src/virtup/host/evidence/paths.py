@@ -111,11 +111,11 @@ def _described(path: str) -> PathFact:
     info = os.stat(path)
     fact = PathFact(
         exists=True,
-        kind=_kind(info.st_mode),
-        owner=_user(info.st_uid),
-        group=_group(info.st_gid),
+        kind=kind_of(info.st_mode),
+        owner=user_name(info.st_uid),
+        group=group_name(info.st_gid),
         mode=f"{stat.S_IMODE(info.st_mode):04o}",
-        acl=bool(_acl(path)),
+        acl=bool(access_list(path)),
         size=info.st_size,
         target=path,
     )
@@ -184,7 +184,7 @@ def _grants(path: str, info: os.stat_result, who: Who) -> list[int]:
         return [READ | WRITE | (EXECUTE if runnable else 0)]
     if info.st_uid == who.uid:
         return [(info.st_mode >> 6) & 7]
-    entries = _acl(path)
+    entries = access_list(path)
     if entries:
         return _by_list(entries, info, who)
     if info.st_gid in who.gids:
@@ -207,7 +207,7 @@ def _by_list(
     return groups or [next((bits for tag, bits, _ in entries if tag == _OTHER), 0)]
 
 
-def _acl(path: str) -> tuple[tuple[int, int, int], ...]:
+def access_list(path: str) -> tuple[tuple[int, int, int], ...]:
     """Return the access list as (tag, bits, id), empty when the file has none beyond its mode."""
     try:
         raw = os.getxattr(path, _ACL)
@@ -231,7 +231,8 @@ def _nearby(directory: str, name: str, pending: list[str]) -> tuple[str, ...]:
     return tuple(one for one in full if os.path.exists(one) and not os.path.isdir(one))[:3]
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """Return what a file is, in the words of `PathFact`; "" for what has no word."""
     tests = (
         (stat.S_ISREG, "file"),
         (stat.S_ISDIR, "directory"),
@@ -243,14 +244,16 @@ def _kind(mode: int) -> str:
     return next((name for test, name in tests if test(mode)), "")
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return the name of a user, or the number of one that has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _group(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """Return the name of a group, or the number of one that has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -38,11 +38,11 @@ def kvm(probe: Kvm) -> KvmFact:
         owner=seen.owner,
         group=seen.group,
         mode=seen.mode,
-        module=_kvm_module(),
+        module=kvm_module(),
         cpu_flag=next((flag for flag in ("vmx", "svm") if flag in flags), ""),
         architecture=os.uname().machine,
         guest_of=_hypervisor() if "hypervisor" in flags else "",
-        nested=_nested(),
+        nested=nested(),
         busy=_busy() if seen.exists else False,
     )
 
@@ -53,7 +53,6 @@ def memory(_: Memory) -> MemoryFact:
         key: int(value)
         for key, value in re.findall(r"^(\w+):\s+(\d+)", _read("/proc/meminfo"), re.MULTILINE)
     }
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     commit = numbers.get("CommitLimit", 0) - numbers.get("Committed_AS", 0)
     return MemoryFact(
         total_kib=numbers.get("MemTotal", 0),
@@ -62,9 +61,14 @@ def memory(_: Memory) -> MemoryFact:
         overcommit=int(_read("/proc/sys/vm/overcommit_memory") or 0),
         commit_free_kib=max(0, commit),
         limit_kib=_group_limit(),
-        address_limit_kib=-1 if limit == resource.RLIM_INFINITY else limit >> 10,
+        address_limit_kib=_kib(resource.getrlimit(resource.RLIMIT_AS)[0]),
+        lock_limit_kib=_kib(resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]),
         huge=_huge_pages(),
     )
+
+
+def _kib(limit: int) -> int:
+    return -1 if limit == resource.RLIM_INFINITY else limit >> 10
 
 
 def account(probe: Account) -> AccountFact:
@@ -78,12 +82,14 @@ def account(probe: Account) -> AccountFact:
     return AccountFact(True, entry.pw_uid, entry.pw_gid, groups)
 
 
-def _kvm_module() -> str:
+def kvm_module() -> str:
+    """Return the module of KVM that is loaded, the processor's own first; "" for none."""
     names = ("kvm_intel", "kvm_amd", "kvm")
     return next((name for name in names if os.path.isdir(f"/sys/module/{name}")), "")
 
 
-def _nested() -> str:
+def nested() -> str:
+    """Return whether guests may have guests, ``on`` or ``off``; "" when nobody tells."""
     for name in ("kvm_intel", "kvm_amd"):
         value = _read(f"/sys/module/{name}/parameters/nested").strip()
         if value:
