@@ -35,8 +35,19 @@ def whose(ev: Evidence) -> str:
 
 def oom_line(ev: Evidence) -> str:
     """Return the kernel's line that it killed this QEMU for lack of memory, or ``""``."""
+    found = _oom_lines(ev)
+    return next((line for line in found if "Killed process" in line), found[0] if found else "")
+
+
+def oom_group(ev: Evidence) -> str:
+    """Return the control group whose memory limit was reached, ``""`` when the host's memory was."""
+    named = re.search(r"\boom_memcg=([^,\s]+)", "\n".join(_oom_lines(ev)))
+    return named[1] if named else ""
+
+
+def _oom_lines(ev: Evidence) -> list[str]:
     log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
-    return next((line for line in (log.lines if log else ()) if _OOM.search(line)), "")
+    return [line for line in (log.lines if log else ()) if _OOM.search(line)]
 
 
 def is_oom(ev: Evidence) -> bool:

@@ -52,6 +52,8 @@ NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: Could not allocate dirty bitmap\n"),
 )
 
+_LIMIT = "ulimit -v"
+
 _found = partial(Finding, CODE, SLUG)
 
 
@@ -83,9 +85,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
         f"{mib(asked)}" if asked else "memory",
         certainty,
         tuple(evidence),
-        (Fix("lower <memory> in the definition, or free memory on the host"),),
+        (Fix(f"lower <memory> in the definition, or {_other(short)}"),),
         seen.at,
     )
+
+
+def _other(short: str) -> str:
+    return "raise the daemon's limit" if _LIMIT in short else "free memory on the host"
 
 
 def mib(kib: int) -> str:
@@ -97,7 +103,7 @@ def _short(asked: int, fact: MemoryFact) -> str:
     if not asked:
         return ""
     if 0 <= fact.address_limit_kib < asked:
-        return f"a process may have {mib(fact.address_limit_kib)} (ulimit -v)"
+        return f"a process may have {mib(fact.address_limit_kib)} ({_LIMIT})"
     if asked > fact.total_kib + fact.swap_free_kib:
         return f"it has {mib(fact.total_kib)} in all"
     if asked > fact.available_kib + fact.swap_free_kib:

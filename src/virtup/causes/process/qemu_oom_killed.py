@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import Certainty, Finding, Fix
-from virtup.causes.signals import oom_line, whose
+from virtup.causes.memory.mem_host_ram_short import mib
+from virtup.causes.signals import oom_group, oom_line, whose
 from virtup.causes.usage import memory_kib
 from virtup.model.evidence import Evidence
 from virtup.model.probe import KernelLog, KernelLogFact, Memory
@@ -31,6 +32,8 @@ from virtup.model.probe import KernelLog, KernelLogFact, Memory
 CODE = "VU051"
 SLUG = "qemu-oom-killed"
 
+_GROUP = "oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/machine.slice,task=qemu-system-x86,pid=77"
+_IN_GROUP = "Memory cgroup out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB"
 _LINE = "Out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB, anon-rss:8000kB"
 POSITIVE = (
     Evidence(
@@ -38,6 +41,12 @@ POSITIVE = (
         signal=9,
         pid=77,
         host={KernelLog(77): KernelLogFact(readable=True, lines=(_LINE,))},
+    ),
+    Evidence(
+        phase="monitor",
+        signal=9,
+        pid=77,
+        host={KernelLog(77): KernelLogFact(readable=True, lines=(_GROUP, _IN_GROUP))},
     ),
 )
 NEGATIVE = (
@@ -61,14 +70,30 @@ def find(ev: Evidence) -> Iterator[Finding]:
     line = oom_line(ev)
     if ev.signal != 9 or not line:
         return
-    asked = memory_kib(ev.argv)
-    memory = ev.fact(Memory())
-    evidence = [line]
-    sentence = f"The kernel killed {whose(ev)} because memory ran out"
-    if memory is not None and memory.total_kib:
-        free, total = memory.available_kib >> 10, memory.total_kib >> 10
-        evidence.append(f"this host: {free} MiB of {total} MiB are available now")
+    asked, group = memory_kib(ev.argv), oom_group(ev)
+    why = f"the memory limit of the control group '{group}' was reached"
+    sentence = f"The kernel killed {whose(ev)} because {why if group else 'memory ran out'}"
     if asked:
-        sentence += f" (the guest is to have {asked >> 10} MiB)"
-    fix = Fix("free memory on the host, or lower <memory> in the definition")
-    yield _found(sentence + ".", f"pid {ev.pid}", Certainty.PROVEN, tuple(evidence), (fix,), 0)
+        sentence += f" (the guest is to have {mib(asked)})"
+    other = (
+        f"raise the limit of the control group '{group}'" if group else "free memory on the host"
+    )
+    yield _found(
+        sentence + ".",
+        f"pid {ev.pid}",
+        Certainty.PROVEN,
+        (line.partition(", file-rss")[0], *_room(ev, group)),
+        (Fix(f"{other}, or lower <memory> in the definition"),),
+        0,
+    )
+
+
+def _room(ev: Evidence, group: str) -> Iterator[str]:
+    memory = ev.fact(Memory())
+    if memory is None:
+        return
+    if group and memory.limit_kib > 0:
+        yield f"this host: the daemon's control group may have {mib(memory.limit_kib)}"
+    elif memory.total_kib:
+        total = mib(memory.total_kib)
+        yield f"this host: {mib(memory.available_kib)} of {total} are available now"
