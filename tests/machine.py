@@ -34,16 +34,16 @@ BOOT = """
 set -e
 root=$PLACE/root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$PLACE/upper,workdir=$PLACE/work" "$root"
-for each in $SHOWN; do
-    mkdir -p "$root$each"
-    mount --bind "$each" "$root$each"
-done
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+for each in $SHOWN; do
+    mkdir -p "$root$each"
+    mount --bind "$each" "$root$each"
+done
 exec chroot "$root" /lib/systemd/systemd --system --unit=lab.target --log-target=console
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from virtup.cli.grammar import Failure
@@ -40,13 +42,14 @@ def warn(text: str) -> None:
 def _document(text: str | None, cause: VirtError | None) -> None:
     import json
 
-    error: dict[str, object] = {"message": text if text is not None else ""}
+    error: dict[str, Any] = {"message": text if text is not None else ""}
     if cause is not None:
         reason = {
             "message": cause.message,
             "code": int(cause.code),
             "code_name": cause.code.name,
             "domain": int(cause.origin),
+            "findings": list(cause.findings),
         }
         error = {**error, "cause": reason} if text is not None else reason
     click.echo(json.dumps({"error": error}, indent=2, ensure_ascii=False), err=True)

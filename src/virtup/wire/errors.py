@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from virtup.errors import Code, Origin, VirtError
@@ -16,7 +18,8 @@ def error_body(error: VirtError) -> dict[str, Any]:
     """The body (``virNetMessageError``) that tells a client of *error*.
 
     The message is cut to 64 KiB; the whole of it is in the daemon's log. Bytes that are no text
-    are escaped.
+    are escaped. The findings travel as JSON in ``str3``, which stock clients do not show: as
+    many of them, best first, as 64 KiB hold.
     """
     raw = error.message.replace("\0", "\\0").encode("utf-8", "backslashreplace")
     text = raw[:_MESSAGE_BYTES_MAX].decode("utf-8", "ignore")
@@ -28,18 +31,38 @@ def error_body(error: VirtError) -> dict[str, Any]:
         "dom": None,
         "str1": text,
         "str2": None,
-        "str3": None,
+        "str3": _findings(error.findings),
         "int1": -1,
         "int2": -1,
         "net": None,
     }
 
 
+def _findings(findings: Sequence[dict[str, Any]]) -> str | None:
+    for count in range(len(findings), 0, -1):
+        text = json.dumps({"findings": findings[:count]})
+        if len(text) <= _MESSAGE_BYTES_MAX:
+            return text
+    return None
+
+
+def _findings_in(text: str | None) -> tuple[dict[str, Any], ...]:
+    """Return the findings in ``str3``; none when another daemon put something else there."""
+    if not text or not text.startswith('{"findings": ['):
+        return ()
+    try:
+        told = json.loads(text)["findings"]
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(one for one in told if isinstance(one, dict))
+
+
 def error_from_body(body: dict[str, Any]) -> VirtError:
-    """The error that a ``virNetMessageError`` body tells of, with its code and origin."""
+    """The error that a ``virNetMessageError`` body tells of: code, origin, and virtup's findings."""
     code = Code(body["code"])
     return VirtError(
         body["message"] or f"error {int(code)} without a message",
         code=code,
         origin=Origin(body["domain"]),
+        findings=_findings_in(body["str3"]),
     )

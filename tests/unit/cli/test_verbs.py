@@ -123,6 +123,7 @@ def test_an_act_that_fails_is_told_in_two_lines(
                 "code": 55,
                 "code_name": "OPERATION_INVALID",
                 "domain": 10,
+                "findings": [],
             },
         }
     }

@@ -67,3 +67,29 @@ def test_an_error_without_message_says_its_number():
 def test_any_message_can_be_sent(message):
     data = codec("virNetMessageError").encode(error_body(VirtError(message)))
     assert len(data) < 200000
+
+
+FINDING = {"code": "VU001", "subject": "/boot/vmlinuz", "evidence": ["it says so"]}
+
+
+def test_findings_cross_the_wire_as_data():
+    got = sent(VirtError("x", findings=(FINDING, {"code": "VU002"})))
+    assert got.findings == (FINDING, {"code": "VU002"})
+
+
+def test_of_findings_that_are_too_long_the_best_travel():
+    long = {"code": "VU003", "evidence": ["x" * 70000]}
+    assert sent(VirtError("x", findings=(FINDING, long))).findings == (FINDING,)
+    assert sent(VirtError("x", findings=(long,))).findings == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "vm1", '{"findings": [', '{"findings": [1]}', '{"findings": [' + "[" * 99999]
+)
+def test_what_another_daemon_put_there_is_no_finding(text):
+    assert error_from_body(error_body(VirtError("x")) | {"str3": text}).findings == ()
+
+
+def sent(error: VirtError) -> VirtError:
+    data = codec("virNetMessageError").encode(error_body(error))
+    return error_from_body(codec("virNetMessageError").decode(data))
