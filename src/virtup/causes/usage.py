@@ -117,6 +117,16 @@ def cpu_model(argv: tuple[str, ...]) -> str:
     return str(_fields(value(argv, "cpu")).get("", ""))
 
 
+def devices(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the devices that *argv* asks for, each once."""
+    found = []
+    for option in options(argv):
+        if option.name == "device":
+            fields = option.fields()
+            found.append(str(fields.get("driver") or fields.get("") or ""))
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
 def memory_kib(argv: tuple[str, ...]) -> int:
     """Return the guest's memory in KiB, 0 when the command line does not say."""
     asked = str(_fields(value(argv, "m")).get("size") or _fields(value(argv, "m")).get("") or "")

@@ -65,6 +65,7 @@ FAMILIES = {
         "Why a domain did not start",
         {
             "attempts": "reasons",
+            "check": "check",
             "diagnose": "diagnose",
             "explain": "reasons",
             "why": "reasons",

@@ -140,7 +140,7 @@ class Domains:
         """Hold the guest that *domain* defines; there is one for that long if there was none."""
         while True:
             try:
-                guest = self._conflict(domain)
+                guest = self.conflict(domain)
             except DomainExists as error:
                 await self._launcher.explain(error, domain)
                 raise
@@ -155,7 +155,7 @@ class Domains:
         finally:
             guest.release()
 
-    def _conflict(self, domain: Domain) -> Guest | None:
+    def conflict(self, domain: Domain) -> Guest | None:
         """Return the guest that *domain* is a new definition of; refuse one that is another's."""
         uuid = uuids.UUID(domain.uuid).bytes
         by_uuid = self._find_uuid(uuid)
@@ -218,18 +218,13 @@ class Domains:
             await self.launch(guest, guest.definition, flags, client_id, notes=notes)
             return
         domain = await self.saving.domain_of(image)
-        own_mark = image.trailer is None
-        if own_mark:
-            image = self.saving.saves.retire(image)
+        loaded = self.saving.saves.retire(image)
+        refused = partial(self.saving.refused, guest.name)
         try:
-            await self.launch(guest, domain, flags, client_id, image=image)
+            await self.launch(guest, domain, flags, client_id, image=loaded, refused=refused)
         except VirtError as error:
-            if own_mark:
-                self.saving.saves.put_back(image, guest.name)
-            damage = _damage(error, image)
-            if damage is None:
-                raise
-            raise self.saving.refused(guest.name, damage) from error
+            self.saving.saves.put_back(loaded, guest.name)
+            raise
         await asyncio.to_thread(self.saving.saves.used, image, guest.name)
 
     async def give_up_state(self, guest: Guest) -> None:
@@ -276,12 +271,7 @@ class Domains:
         notes: tuple[str, ...] = (),
     ) -> None:
         """Start *domain* as the machine of *guest*; a caller that goes away does not stop it."""
-        pid = self._foreign(guest.name)
-        if pid is not None:
-            raise OperationInvalid(
-                f"domain '{guest.name}' is already run by libvirtd, as process {pid}: shut it "
-                f"down from within, or end it with 'kill {pid}'"
-            )
+        self.refuse_foreign(guest)
         request = Request(
             id=await self._launcher.next_id(domain),
             persistent=guest.persistent,
@@ -310,6 +300,15 @@ class Domains:
         finally:
             if task.done():
                 guest.starting = None
+
+    def refuse_foreign(self, guest: Guest) -> None:
+        """Raise OperationInvalid when another libvirt runs the guest."""
+        pid = self._foreign(guest.name)
+        if pid is not None:
+            raise OperationInvalid(
+                f"domain '{guest.name}' is already run by libvirtd, as process {pid}: shut it "
+                f"down from within, or end it with 'kill {pid}'"
+            )
 
     def _ended(self, guest: Guest, machine: Machine, why: Shutoff) -> None:
         if guest.machine is machine or guest.machine is None:

@@ -8,6 +8,7 @@ import uuid as uuids
 from typing import Any
 
 from virtup.drivers.autostart import Autostart
+from virtup.drivers.checks import Checks
 from virtup.drivers.domains import Domains
 from virtup.drivers.node import Node
 from virtup.drivers.saves import Saves
@@ -67,6 +68,8 @@ class Hypervisor:
             clock=clock,
             foreign=lambda name: foreign.process_of(layout, disk, name),
         )
+
+        self.checks = Checks(self.domains, self.launcher)
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
@@ -139,6 +142,10 @@ class Hypervisor:
             "attempt": last,
             "findings": last["findings"] if failed and last is not None else [],
         }
+
+    async def check(self, guest: str) -> dict[str, Any]:
+        """Return what a start of the guest with that name or UUID would come to, as data."""
+        return (await self.checks.guest(self.domains.by_name(self._name_of(guest)))).to_dict()
 
     def boot_summary(self) -> dict[str, Any]:
         """Return what started with the host in this boot, and where saved guests are kept.

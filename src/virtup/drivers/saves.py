@@ -90,6 +90,10 @@ class Saves:
         """Return, once, what was lost of a guest's save in a power cut; "" for nothing."""
         return self._lost.pop(name, "")
 
+    def lost(self, name: str) -> str:
+        """Return what `loss` will, without forgetting it."""
+        return self._lost.get(name, "")
+
     def remove(self, name: str) -> bool:
         """Remove a guest's managed image durably; tell whether there was one."""
         self._known.discard(name)

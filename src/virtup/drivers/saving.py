@@ -105,15 +105,20 @@ class Saving:
             loss = self.saves.loss(name)
             return None, f"{loss}; the guest boots without it" if loss else ""
         try:
-            image = await asyncio.to_thread(self.saves.examine, name)
-            domain = await self.domain_of(image)
-            restorer.require_guest(domain, name, str(guest.definition.uuid))
+            image = await self.examine(guest)
         except ImageDamaged as damage:
             if damage.kind not in BOOTS_COLD:
                 raise self.refused(name, damage) from damage
             kept = self.saves.set_aside(name, damage)
             return None, f"{damage.message}; it was set aside as '{kept}', the guest boots cold"
         return image, ""
+
+    async def examine(self, guest: Guest) -> Image:
+        """Return the managed image of *guest*, checked and its own; raises ImageDamaged."""
+        image = await asyncio.to_thread(self.saves.examine, guest.name)
+        domain = await self.domain_of(image)
+        restorer.require_guest(domain, guest.name, str(guest.definition.uuid))
+        return image
 
     def refused(self, name: str, damage: ImageDamaged) -> ImageDamaged:
         """Return the error for a managed image that was found damaged, set aside if need be.

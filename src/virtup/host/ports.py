@@ -37,7 +37,20 @@ def free(address: str, low: int, high: int, *, taken: Collection[int] = ()) -> i
     for port in range(low, high + 1):
         if port not in taken and can_listen(address, port):
             return port
-    raise NoFreePort(f"no port between {low} and {high} is free to listen on at '{address}'")
+    raise _none_free(address, low, high)
+
+
+def idle(address: str, low: int, high: int, *, taken: Collection[int] = ()) -> int:
+    """Return the lowest such port on which nobody listens, by looking alone.
+
+    Raises NoFreePort.
+    """
+    for port in range(low, high + 1):
+        if port in taken:
+            continue
+        if not any(_overlap(address, where) for where, _, _ in _listeners(port)):
+            return port
+    raise _none_free(address, low, high)
 
 
 def can_listen(address: str, port: int) -> bool:
@@ -53,6 +66,10 @@ def can_listen(address: str, port: int) -> bool:
                 return False
             raise
     return True
+
+
+def _none_free(address: str, low: int, high: int) -> NoFreePort:
+    return NoFreePort(f"no port between {low} and {high} is free to listen on at '{address}'")
 
 
 def holder(port: int, address: str | None = None) -> Holder | None:

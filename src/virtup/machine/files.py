@@ -187,6 +187,12 @@ def listening(domain: Domain) -> Iterator[Character]:
             seen.add(device.alias)
 
 
+def socket_path(device: Character, channel_dir: str) -> str:
+    """Return where the socket of *device* is bound: the definition's place, or one of its own."""
+    name = getattr(device, "name", None) or device.alias
+    return first_source(device).path or f"{channel_dir}/{name}"
+
+
 def agent_channel(domain: Domain) -> Character | None:
     """Return the guest agent's channel, if the definition has one."""
     for channel in domain.devices.channel:

@@ -29,13 +29,15 @@ from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
 from virtup.host.save_file import Image
 from virtup.machine import attempts as records
-from virtup.machine import demands, files
+from virtup.machine import check, demands, files
 from virtup.machine.attempts import Attempt, Attempts
+from virtup.machine.check import Verdict
 from virtup.machine.events import EventBus
 from virtup.machine.failure import StepFailed, told
 from virtup.machine.life import Machine
 from virtup.machine.probe import ProbeFailed
 from virtup.machine.reconnect import Reconnection, Recovery
+from virtup.machine.save import restorer
 from virtup.machine.settings import Settings
 from virtup.machine.start import Launch, start
 from virtup.machine.states import Paused, Shutoff, State
@@ -46,6 +48,7 @@ from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.cookie import with_cookie
 from virtup.model.domain.fill import complete
 from virtup.model.evidence import Evidence, Running
+from virtup.model.save_image import ImageDamaged
 from virtup.qemu.argv import build
 from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
@@ -80,7 +83,10 @@ class Emulators(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """How a guest is to be started, and whom to tell; ``autodestroy`` is a client's number."""
+    """How a guest is to be started, and whom to tell; ``autodestroy`` is a client's number.
+
+    ``refused`` gets what is wrong with ``image``, and returns what becomes of it, to be told.
+    """
 
     id: int
     persistent: bool
@@ -89,6 +95,7 @@ class Request:
     on_up: Callable[[Machine], None]
     on_end: Callable[[Machine, Shutoff], None]
     image: Image | None = None
+    refused: Callable[[ImageDamaged], ImageDamaged] = lambda damage: damage
     notes: tuple[str, ...] = ()
 
 
@@ -145,7 +152,7 @@ class Launcher:
             )
             done = await _beside(len(xml), whole)
             demands.refuse_labels(done)
-            return done
+            return replace(done, given=parsed)
         except VirtError as error:
             evidence = Evidence(
                 phase="parse" if domain is None else "validate",
@@ -174,7 +181,7 @@ class Launcher:
             kernel=host_node.kernel(),
             findings=list(refusal.findings),
         )
-        self._note(attempt, now, None)
+        self._note(attempt, now, domain)
 
     async def to_native(self, xml: str) -> str:
         """Return the command line for *xml*; nothing is started."""
@@ -214,7 +221,14 @@ class Launcher:
         return self._last_id
 
     async def explain(self, error: VirtError, domain: Domain, **known: Any) -> None:
-        """Put cause and fix into *error*, which keeps *domain* from being started or defined."""
+        """Put cause and fix into *error*, which keeps *domain* from being started or defined.
+
+        Leaves a record of that, as of every start.
+        """
+        self._note_refusal(domain, await self.judged(error, domain, **known), error)
+
+    async def judged(self, error: VirtError, domain: Domain, **known: Any) -> Evidence:
+        """Put cause and fix into *error*, and return on what they rest."""
         evidence = Evidence(
             phase="prepare" if known else "validate",
             definition=format_domain(domain, inactive=True),
@@ -224,7 +238,30 @@ class Launcher:
             **known,
         )
         await told(error.message, self._as_user(evidence), error)
-        self._note_refusal(domain, evidence, error)
+        return evidence
+
+    async def rehearse(self, domain: Domain, image: Image | None = None) -> Verdict:
+        """Return what a start of *domain* would come to now; nothing is made or changed."""
+        definition = format_domain(domain, inactive=True)
+        planned = Attempt(guest=domain.name, uuid=str(domain.uuid), began="")
+        request = Request(
+            id=self._last_id + 1,
+            persistent=False,
+            paused=False,
+            autodestroy=None,
+            on_up=_nothing,
+            on_end=_nothing,
+            image=image,
+        )
+        try:
+            evidence = await check.foresee(await self._launch(domain, request, planned))
+        except VirtError as error:
+            evidence = self._validation(domain, error)
+            evidence = replace(evidence, definition=definition, running=self.running())
+            refusal = await told(error.message, evidence, error)
+            return check.refused(domain.name, str(domain.uuid), refusal)
+        evidence = replace(evidence, definition=definition, running=self.running())
+        return await check.judge(evidence)
 
     async def start(self, domain: Domain, request: Request) -> Machine:
         """Start *domain*; return the machine, or raise the error that says why there is none.
@@ -247,7 +284,7 @@ class Launcher:
             for left in reversed(range(PORT_TRIES)):
                 launch = await self._launch(domain, request, attempt)
                 try:
-                    await start(launch, lambda failed: self._judge(failed, attempt))
+                    await start(launch, lambda failed: self._judge(failed, attempt, request))
                     break
                 except StepFailed as failed:
                     if not left or not _lost_its_port(domain, failed):
@@ -255,10 +292,10 @@ class Launcher:
             assert launch is not None
             machine = self._machine(launch, request)
         except StepFailed as failed:
-            raise await self._failed(failed, attempt, began, launch) from failed
+            raise await self._failed(failed, attempt, request, began=began, launch=launch) from failed
         except VirtError as error:
             refused = StepFailed(error.message, self._validation(domain, error), error)
-            await self._failed(refused, attempt, began, launch)
+            await self._failed(refused, attempt, request, began=began, launch=launch)
             raise
         attempt.verdict = records.RUNNING
         self._note(attempt, began, launch)
@@ -390,10 +427,16 @@ class Launcher:
             log.error("the status record of '%s' is not up to date: %s", machine.name, error)
 
     async def _failed(
-        self, failed: StepFailed, attempt: Attempt, began: float, launch: Launch | None
+        self,
+        failed: StepFailed,
+        attempt: Attempt,
+        request: Request,
+        *,
+        began: float,
+        launch: Launch | None,
     ) -> VirtError:
         if failed.verdict is None:
-            await self._judge(failed, attempt)
+            await self._judge(failed, attempt, request)
         error = failed.verdict
         assert error is not None
         attempt.verdict = records.FAILED
@@ -404,8 +447,12 @@ class Launcher:
         self._note(attempt, began, launch)
         return error
 
-    async def _judge(self, failed: StepFailed, attempt: Attempt) -> None:
+    async def _judge(self, failed: StepFailed, attempt: Attempt, request: Request) -> None:
         """Look into a failure while what the start had taken is as it was."""
+        damage = restorer.to_blame(failed, request.image)
+        if damage is not None:
+            failed.error = request.refused(damage)
+            failed.message = failed.error.message
         evidence = replace(failed.evidence, definition=attempt.definition, running=self.running())
         failed.verdict = await told(failed.message, evidence, failed.error)
 
@@ -514,6 +561,10 @@ class Launcher:
                 task.cancel()
         await self.settle()
         self._ledger.close()
+
+
+def _nothing(*_: object) -> None:
+    """Tell nobody of a machine that there will not be."""
 
 
 def _lost_its_port(domain: Domain, failed: StepFailed) -> bool:

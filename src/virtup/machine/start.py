@@ -265,10 +265,7 @@ def _listen_monitor(launch: Launch) -> None:
 def _listen_channels(launch: Launch) -> None:
     agent = files.agent_channel(launch.domain)
     for device in files.listening(launch.domain):
-        path = files.first_source(device).path
-        if not path:
-            name = getattr(device, "name", None) or device.alias
-            path = f"{launch.channel_dir}/{name}"
+        path = files.socket_path(device, launch.channel_dir)
         server = link.listen(path, mode=0o600, backlog=1)
         launch.close_after_exec.append(server)
         launch.undo.callback(link.remove, path)
@@ -363,7 +360,7 @@ async def _exec(launch: Launch) -> None:
     """Run QEMU; its words go to the guest log."""
     log = launch.log
     assert log is not None
-    run = _runtime(launch)
+    run = runtime(launch)
     launch.command = build(launch.domain, launch.caps, run)
     log.starting_up(launch.command.env, launch.command.argv, launch.facts)
     try:
@@ -390,7 +387,8 @@ async def _exec(launch: Launch) -> None:
     launch.close_outputs()
 
 
-def _runtime(launch: Launch) -> Runtime:
+def runtime(launch: Launch) -> Runtime:
+    """Return what the command line of *launch* needs beside its definition."""
     return Runtime(
         lib_dir=launch.lib_dir,
         channel_dir=launch.channel_dir,

@@ -15,6 +15,9 @@ from virtup.model.probe import Fact, Probe, Unanswered
 
 F = TypeVar("F", bound=Fact)
 
+CHECK = "check"
+"""The phase of a start that is only thought through: nobody has spoken, and nothing was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -27,11 +30,35 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTap:
+    """A tap that a start would open; ``name`` "" is one that the kernel names."""
+
+    name: str
+    bridge: str = ""
+    must_exist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the daemon itself would take for a start, beside what QEMU's arguments name.
+
+    ``makes`` are entries that it writes, ``sockets`` paths that it binds. ``lends`` are the files
+    whose owner it changes to QEMU's account where that account cannot use them otherwise.
+    """
+
+    makes: tuple[str, ...] = ()
+    sockets: tuple[str, ...] = ()
+    taps: tuple[PlannedTap, ...] = ()
+    lends: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """One failed start.
+    """One failed start, or one that is thought through before it is tried (``phase`` `CHECK`).
 
     ``phase`` is the step that failed (``parse``, ``validate``, ``prepare``, ``exec``, ``monitor``,
-    ``negotiate``, ``configure``, ``load``, ``cont``) or ``""`` for text from elsewhere.
+    ``negotiate``, ``configure``, ``load``, ``cont``), ``check`` for none, as nothing was started,
+    or ``""`` for text from elsewhere.
     ``stderr`` holds QEMU's own words since this start, ``error`` the manager's. ``silence`` is
     how a monitor failed while its QEMU lives: ``no greeting``, ``no answer``, ``garbage`` or
     ``closed``. ``errno`` and ``path`` belong to the system call that failed. ``user``, ``uid``
@@ -39,6 +66,7 @@ class Evidence:
     ``notes`` is what somebody wrote down of a host that is not here: lines of its kernel's log, of
     its audit log, of ``ls -l``.
     ``handed_over`` are paths that QEMU's account owned while it ran, whoever owns them now.
+    ``plan`` is what a start would take, in the phase `CHECK`.
     """
 
     phase: str = ""
@@ -66,6 +94,12 @@ class Evidence:
     handed_over: tuple[str, ...] = ()
     host: Mapping[Probe[Any], Fact] = field(default_factory=dict, hash=False)
     running: tuple[Running, ...] = ()
+    plan: Plan = Plan()
+
+    @property
+    def ahead(self) -> bool:
+        """Is this a start that is only thought through? Causes then go by structure alone."""
+        return self.phase == CHECK
 
     def fact(self, probe: Probe[F]) -> F | None:
         """Return what *probe* saw, or None when it was not asked or gave no answer."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtup import __version__
 from virtup.daemon.registry import Args, Reply, handles
-from virtup.errors import InvalidArgument
+from virtup.errors import InvalidArgument, OperationDenied
 from virtup.wire.tables import VIRTUP
 
 if TYPE_CHECKING:
@@ -35,6 +35,25 @@ async def attempts(client: Client, args: Args) -> Reply:
     guest = _domain(args)
     await client.hypervisor.launcher.settle()
     return _reply({"attempts": client.hypervisor.recorded_attempts(guest)})
+
+
+@handles("CHECK", program=VIRTUP)
+async def check(client: Client, args: Args) -> Reply:
+    """Tell what a start would come to: of ``{"domain"}``, ``{"xml"}`` or ``{"all": true}``.
+
+    The reply is a verdict, of all of them ``{"verdicts": [...]}``. A document may name a program
+    to run and any file of the host: a read-only connection may not have one looked into.
+    """
+    request = _request(args)
+    checks = client.hypervisor.checks
+    if request.get("all") is True:
+        return _reply({"verdicts": [one.to_dict() for one in await checks.all()]})
+    xml = request.get("xml")
+    if not isinstance(xml, str):
+        return _reply(await client.hypervisor.check(_domain(args)))
+    if client.readonly:
+        raise OperationDenied("read only access prevents the check of a document")
+    return _reply((await checks.document(xml)).to_dict())
 
 
 @handles("VERIFY_IMAGE", program=VIRTUP, writes="the check of an image")
