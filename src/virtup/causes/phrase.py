@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.proof import Proof
 from virtup.causes.words import Said, Seen, noted, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
 
 SUBJECTS_MAX = 3
 """So many things with one trouble are told apart; more are the same trouble again."""
@@ -30,7 +32,8 @@ class Told:
     where a phrase of the other two is found as well, possible alone. ``unless`` are words that
     make it another cause's. ``backed`` has to be found in the definition, the command line or
     the host's notes for a doubtful phrase to become likely. ``otherwise`` is the sentence, and
-    ``subject`` the thing, when the phrase names none.
+    ``subject`` the thing, when the phrase names none. ``proof`` decides by the host, by the
+    definition and by the command line what the words leave open.
     """
 
     code: str
@@ -44,13 +47,23 @@ class Told:
     otherwise: str = ""
     subject: str = ""
     fixes: tuple[Fix, ...] = ()
+    proof: Proof | None = None
 
-    def probes(self, _ev: Evidence) -> tuple[Probe[Fact], ...]:
-        """Ask for nothing: the words say it."""
-        return ()
+    def probes(self, ev: Evidence) -> Iterable[Probe[Any]]:
+        """Ask for what decides about each thing that the words complain of."""
+        if self.proof is None:
+            return ()
+        return self.proof.probes(ev, [subject for subject, _ in self._told(ev)])
 
     def find(self, ev: Evidence) -> Iterator[Finding]:
         """Yield a finding for each thing that the words complain of."""
+        for subject, finding in self._told(ev):
+            settled = self.proof.settle(ev, finding, subject) if self.proof else finding
+            if settled is not None:
+                yield settled
+
+    def _told(self, ev: Evidence) -> Iterator[tuple[str, Finding]]:
+        """Yield what the words complain of, ``""`` for what they do not name, and what they tell."""
         words = said(ev)
         if self.unless and next(_seen(words, (self.unless,)), None) is not None:
             return
@@ -67,9 +80,10 @@ class Told:
             if subject in told or len(told) == SUBJECTS_MAX:
                 continue
             told.add(subject)
-            yield self._finding(seen, how, tuple(note.quote for note in notes[:1]))
+            yield subject, self._finding(seen, how, tuple(note.quote for note in notes[:1]))
         if not told and notes:
-            yield replace(self._finding(notes[0], Certainty.POSSIBLE, ()), at=NOWHERE)
+            alone = self._finding(notes[0], Certainty.POSSIBLE, ())
+            yield self._subject(notes[0]), replace(alone, at=NOWHERE)
 
     def _is_backed(self, ev: Evidence) -> bool:
         pattern = _compiled(self.backed)

@@ -167,7 +167,10 @@ class HugePages:
 
 @dataclass(frozen=True, slots=True)
 class MemoryFact(Fact):
-    """Memory of the host in KiB; ``limit_kib`` is the cgroup's, -1 for none."""
+    """Memory of the host in KiB; ``limit_kib`` is the cgroup's, -1 for none.
+
+    ``address_limit_kib`` and ``lock_limit_kib`` are what QEMU may map and lock, -1 for all.
+    """
 
     total_kib: int = 0
     available_kib: int = 0
@@ -176,6 +179,7 @@ class MemoryFact(Fact):
     commit_free_kib: int = -1
     limit_kib: int = -1
     address_limit_kib: int = -1
+    lock_limit_kib: int = -1
     huge: tuple[HugePages, ...] = ()
 
 
@@ -192,39 +196,72 @@ class NamesFact(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Machines(Probe[NamesFact]):
-    """Which machine types does *emulator* know, aliases included?  It is run as *uid*."""
+class Asked(Probe[NamesFact]):
+    """What does *emulator* list?  It is run as *uid*."""
 
     emulator: str
     uid: int | None = None
     gids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CpuModels(Probe[NamesFact]):
-    """Which CPU models does *emulator* know?"""
+class Machines(Asked):
+    """Which machine types does the emulator know, aliases included?"""
 
-    emulator: str
-    uid: int | None = None
-    gids: tuple[int, ...] = ()
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Devices(Probe[NamesFact]):
-    """Which devices does *emulator* know?"""
+class CpuModels(Asked):
+    """Which CPU models does the emulator know?"""
 
-    emulator: str
-    uid: int | None = None
-    gids: tuple[int, ...] = ()
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Options(Probe[NamesFact]):
-    """Which command line options does *emulator* know, without their dash?"""
+class Devices(Asked):
+    """Which devices does the emulator know?"""
 
-    emulator: str
-    uid: int | None = None
-    gids: tuple[int, ...] = ()
+    __slots__ = ()
+
+
+class Options(Asked):
+    """Which command line options does the emulator know, without their dash?"""
+
+    __slots__ = ()
+
+
+class CharDrivers(Asked):
+    """Which backends of character devices does the emulator know?"""
+
+    __slots__ = ()
+
+
+class Objects(Asked):
+    """Which types of ``-object`` does the emulator know?"""
+
+    __slots__ = ()
+
+
+class NetDrivers(Asked):
+    """Which types of ``-netdev`` does the emulator know?"""
+
+    __slots__ = ()
+
+
+class AudioDrivers(Asked):
+    """Which types of ``-audiodev`` does the emulator know?"""
+
+    __slots__ = ()
+
+
+class Displays(Asked):
+    """Which types of ``-display`` does the emulator know?"""
+
+    __slots__ = ()
+
+
+class BlockDrivers(Asked):
+    """Which block drivers does the emulator know?"""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +281,7 @@ class ImageFact(Fact):
     ``format`` is ``raw`` when no known header is there. ``zeroed``: the header's place holds
     nothing but zeros. ``chain`` holds its backing files, nearest first, up to the first that is
     missing. ``truncated``: the file ends before its own header or tables do. Sizes in bytes.
+    ``snapshots`` are the names of its internal snapshots.
     """
 
     format: str = ""
@@ -253,6 +291,7 @@ class ImageFact(Fact):
     corrupt: bool = False
     truncated: bool = False
     chain: tuple[ImageLink, ...] = ()
+    snapshots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,21 @@ from typing import Any
 
 from virtup.host.bounded import each_within
 from virtup.host.evidence import (
+    content,
+    devices,
     emulators,
     holders,
     images,
     kernel,
     links,
+    networks,
     paths,
     resources,
+    security,
+    system,
 )
 from virtup.model import probe as p
+from virtup.model import probe_devices, probe_files, probe_network, probe_system
 from virtup.model.probe import Fact, Probe, Unanswered
 
 __all__ = ["answer", "answer_all"]
@@ -36,10 +42,45 @@ _ANSWERS: dict[type[Any], Callable[[Any], Fact]] = {
     p.CpuModels: emulators.cpu_models,
     p.Devices: emulators.devices,
     p.Options: emulators.options,
+    p.CharDrivers: emulators.char_drivers,
+    p.Objects: emulators.objects,
+    p.NetDrivers: emulators.net_drivers,
+    p.AudioDrivers: emulators.audio_drivers,
+    p.Displays: emulators.displays,
+    p.BlockDrivers: emulators.block_drivers,
     p.Emulator: emulators.emulator,
     p.ImageInfo: images.image_info,
     p.Link: links.link,
     p.KernelLog: kernel.kernel_log,
+    probe_system.Setting: system.setting,
+    probe_system.Program: system.program,
+    probe_system.System: system.system,
+    probe_system.Module: system.module,
+    probe_system.Cpu: system.cpu,
+    probe_system.KvmOffer: system.kvm_offer,
+    probe_system.Limits: system.limits,
+    probe_system.LogTail: system.log_tail,
+    probe_system.Listener: system.listener,
+    probe_system.Cgroups: system.cgroups,
+    probe_system.IoUring: system.io_uring,
+    probe_system.Open: system.opened,
+    probe_system.OpenFiles: holders.open_files_of,
+    probe_system.Denials: security.denials,
+    probe_system.KernelSays: security.kernel_says,
+    probe_system.Label: security.label,
+    probe_devices.PciDevice: devices.pci,
+    probe_devices.IommuGroup: devices.iommu_group,
+    probe_devices.Vfio: devices.vfio,
+    probe_devices.Usb: devices.usb,
+    probe_network.Network: networks.network,
+    probe_network.Pool: networks.pool,
+    probe_network.Addresses: networks.addresses,
+    probe_network.Carried: networks.carried,
+    probe_files.KernelImage: content.kernel_image,
+    probe_files.Certificate: content.certificate,
+    probe_files.Firmware: content.firmware,
+    probe_files.SavedState: content.saved_state,
+    probe_files.Run: emulators.run,
 }
 
 

@@ -15,15 +15,23 @@ from collections.abc import Mapping
 
 from virtup.host.evidence import paths
 from virtup.model.probe import (
+    Asked,
+    AudioDrivers,
+    BlockDrivers,
+    CharDrivers,
     CpuModels,
     Devices,
+    Displays,
     Emulator,
     EmulatorFact,
     Machines,
     NamesFact,
+    NetDrivers,
+    Objects,
     Options,
     PathAccess,
 )
+from virtup.model.probe_files import Run, RunFact
 
 HELP_TIMEOUT_S = 1.5
 OUTPUT_MAX = 1 << 20
@@ -82,6 +90,72 @@ def options(probe: Options) -> NamesFact:
     return _names(probe, ("-help",), r"^-([\w-]+)")
 
 
+def char_drivers(probe: CharDrivers) -> NamesFact:
+    """Return the backends of ``-chardev help``."""
+    return _names(probe, ("-chardev", "help"), r"^  ([\w-]+)$")
+
+
+def objects(probe: Objects) -> NamesFact:
+    """Return the types of ``-object help``."""
+    return _names(probe, ("-object", "help"), r"^  ([\w-]+)$")
+
+
+def net_drivers(probe: NetDrivers) -> NamesFact:
+    """Return the types of ``-netdev help``."""
+    return _names(probe, ("-netdev", "help"), r"^([\w-]+)$")
+
+
+def audio_drivers(probe: AudioDrivers) -> NamesFact:
+    """Return the types of ``-audiodev help``; a QEMU before 7.1 has no such help."""
+    return _names(probe, ("-audiodev", "help"), r"^(\w+)$")
+
+
+def displays(probe: Displays) -> NamesFact:
+    """Return the types of ``-display help``."""
+    return _names(probe, ("-display", "help"), r"^([\w-]+)$")
+
+
+def block_drivers(probe: BlockDrivers) -> NamesFact:
+    """Return the drivers of ``-drive format=help``, less those whose module is not installed."""
+    seen = _help(probe, ("-drive", "format=help"))
+    names = re.search(r"^Supported formats: (.*)$", seen, re.MULTILINE)
+    known = names[1].split() if names else []
+    return NamesFact(tuple(name for name in dict.fromkeys(known) if not _is_absent_module(name)))
+
+
+def run(probe: Run) -> RunFact:
+    """Return how the program answers ``--version``; its loader's words are among its own."""
+    done = _started([probe.emulator, "--version"], probe.uid, probe.gids, errors=True)
+    words = done.stdout[-2000:].decode("utf-8", "replace").strip()
+    return RunFact(True, done.returncode, words)
+
+
+_MODULES = ("/usr/lib/*/qemu", "/usr/lib/qemu", "/usr/lib64/qemu", "/usr/lib64/qemu-kvm")
+_MODULAR = {
+    "rbd": "rbd",
+    "iscsi": "iscsi",
+    "iser": "iscsi",
+    "nfs": "nfs",
+    "ssh": "ssh",
+    "gluster": "gluster",
+    "http": "curl",
+    "https": "curl",
+    "ftp": "curl",
+    "ftps": "curl",
+}
+"""Drivers that distributions build as modules, and the module's name; QEMU lists them always."""
+
+
+def _is_absent_module(driver: str) -> bool:
+    """Is the driver's module missing where other block modules lie?  Built-in ones have none."""
+    module = _MODULAR.get(driver)
+    if module is None:
+        return False
+    places = [place for pattern in _MODULES for place in glob.glob(pattern)]
+    modular = any(glob.glob(f"{place}/block-*.so") for place in places)
+    return modular and not any(os.path.exists(f"{place}/block-{module}.so") for place in places)
+
+
 def emulator(probe: Emulator) -> EmulatorFact:
     """Return what the kernel would make of the file, and what its loader misses."""
     others = tuple(sorted({path for pattern in _USUAL for path in glob.glob(pattern)}))
@@ -116,12 +190,12 @@ def runs_here(machine: str, host: str) -> bool:
     return machine in _RUNS_ON.get(host, {host})
 
 
-def _names(probe: Machines | Options, words: tuple[str, ...], pattern: str) -> NamesFact:
+def _names(probe: Asked, words: tuple[str, ...], pattern: str) -> NamesFact:
     found = re.findall(pattern, _help(probe, words), re.MULTILINE)
     return NamesFact(tuple(dict.fromkeys(name for name in found if name != "Supported")))
 
 
-def _help(probe: Machines | CpuModels | Devices | Options, words: tuple[str, ...]) -> str:
+def _help(probe: Asked, words: tuple[str, ...]) -> str:
     return _run([probe.emulator, *words], probe.uid, probe.gids)
 
 
@@ -129,16 +203,28 @@ def _run(
     argv: list[str], uid: int | None, gids: tuple[int, ...], env: Mapping[str, str] = PLAIN
 ) -> str:
     """Return what *argv* prints, run as *uid*. Raises OSError when it cannot or is too slow."""
+    return _started(argv, uid, gids, env=env).stdout[:OUTPUT_MAX].decode("utf-8", "replace")
+
+
+def _started(
+    argv: list[str],
+    uid: int | None,
+    gids: tuple[int, ...],
+    *,
+    env: Mapping[str, str] = PLAIN,
+    errors: bool = False,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run *argv* as *uid* to its end; *errors*: what it says on standard error is kept as well."""
     if os.getuid() == 0 and not uid:
         raise PermissionError("an emulator is not run as root")
     group = gids[0] if gids else None
     drop = os.getuid() == 0
     try:
-        done = subprocess.run(
+        return subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if errors else subprocess.DEVNULL,
             env=env,
             cwd="/",
             timeout=HELP_TIMEOUT_S,
@@ -149,7 +235,6 @@ def _run(
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"'{argv[0]}' did not answer within {HELP_TIMEOUT_S:g} s") from error
-    return done.stdout[:OUTPUT_MAX].decode("utf-8", "replace")
 
 
 def _kind(head: bytes, path: str) -> tuple[str, str, str]:

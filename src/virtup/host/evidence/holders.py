@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 from virtup.model.probe import (
@@ -14,6 +15,7 @@ from virtup.model.probe import (
     Process,
     ProcessFact,
 )
+from virtup.model.probe_system import OpenFiles, OpenFilesFact
 
 _LISTEN = "0A"
 
@@ -89,6 +91,31 @@ def holding(wanted: Callable[[int, str, str], bool]) -> tuple[Holder, ...]:
         if wanted(pid, number, target):
             found[pid] = holder(pid)
     return tuple(found.values())
+
+
+def files_open(path: str) -> tuple[Holder, ...]:
+    """Return the processes that have the file or device node at *path* open."""
+    wanted = os.stat(path)
+    device = stat.S_ISBLK(wanted.st_mode) or stat.S_ISCHR(wanted.st_mode)
+
+    def same(pid: int, number: str, _target: str) -> bool:
+        try:
+            info = os.stat(f"/proc/{pid}/fd/{number}")
+        except OSError:
+            return False
+        if device:  # the node of a private /dev is another inode of the same device
+            kind = stat.S_IFMT(info.st_mode) == stat.S_IFMT(wanted.st_mode)
+            return kind and info.st_rdev == wanted.st_rdev
+        return (info.st_dev, info.st_ino) == (wanted.st_dev, wanted.st_ino)
+
+    return holding(same)
+
+
+def open_files_of(probe: OpenFiles) -> OpenFilesFact:
+    """Return who has the file open."""
+    if not os.path.exists(probe.path):
+        return OpenFilesFact()
+    return OpenFilesFact(True, files_open(probe.path))
 
 
 def holder(pid: int) -> Holder:

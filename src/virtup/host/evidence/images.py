@@ -15,6 +15,9 @@ from virtup.model.probe import ImageFact, ImageInfo, ImageLink
 
 HEAD = 64 * 1024
 CHAIN_MAX = 64
+SNAPSHOTS_MAX = 256
+SNAPSHOT_FIXED = 40
+SNAPSHOT_BYTES = 4096
 _MAGIC = (
     (0, b"KDMV", "vmdk"),
     (0, b"COWD", "vmdk"),
@@ -47,6 +50,8 @@ class Header:
     backing: str = ""
     backing_format: str = ""
     data_file: str = ""
+    snapshots: int = 0
+    snapshots_at: int = 0
 
 
 def read_header(path: str) -> Header:
@@ -67,7 +72,31 @@ def image_info(probe: ImageInfo) -> ImageFact:
         corrupt=header.corrupt,
         truncated=header.truncated,
         chain=_chain(probe.path, header),
+        snapshots=_snapshots(probe.path, header),
     )
+
+
+def _snapshots(path: str, header: Header) -> tuple[str, ...]:
+    """Return the names of a qcow2 image's internal snapshots, and their numbers (qcow2.txt)."""
+    names: list[str] = []
+    if not header.snapshots:
+        return ()
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        at = header.snapshots_at
+        for _ in range(min(header.snapshots, SNAPSHOTS_MAX)):
+            entry = os.pread(number, SNAPSHOT_BYTES, at)
+            if len(entry) < SNAPSHOT_FIXED:
+                break
+            id_length, name_length = struct.unpack_from(">HH", entry, 12)
+            (extra,) = struct.unpack_from(">I", entry, 36)
+            start = SNAPSHOT_FIXED + extra
+            words = entry[start : start + id_length + name_length].decode("utf-8", "replace")
+            names += [words[id_length:], words[:id_length]]
+            at += -(-(start + id_length + name_length) // 8) * 8
+    finally:
+        os.close(number)
+    return tuple(name for name in names if name)
 
 
 def _chain(path: str, header: Header) -> tuple[ImageLink, ...]:
@@ -125,6 +154,7 @@ def _qcow2(head: bytes, size: int) -> Header:
     version, offset, length, _, virtual = struct.unpack_from(">IQIIQ", head, 4)
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 and len(head) >= 104 else 0
     tables = struct.unpack_from(">Q", head, 40)[0]
+    snapshots, snapshots_at = struct.unpack_from(">IQ", head, 60)
     backing = ""
     if 0 < offset < len(head) and 0 < length <= 1023:
         backing = head[offset : offset + length].decode("utf-8", "surrogateescape")
@@ -136,6 +166,8 @@ def _qcow2(head: bytes, size: int) -> Header:
         backing=backing,
         backing_format=_extension(head, version, _BACKING_FORMAT),
         data_file=_extension(head, version, _DATA_FILE) if features & _EXTERNAL else "",
+        snapshots=snapshots,
+        snapshots_at=snapshots_at,
     )
 
 
