@@ -79,6 +79,19 @@ def test_making_a_directory_twice_is_harmless_and_over_a_file_is_not(place: Plac
         port.make_dir(f"{folder}/sub/f", 0o700)
 
 
+def test_only_an_empty_directory_is_removed(place: Place) -> None:
+    port, folder = place
+    port.make_dir(f"{folder}/sub", 0o700)
+    disk.write_at_once(port, f"{folder}/sub/a", b"")
+    with pytest.raises(OSError, match="(?i)not empty"):
+        port.remove_dir(f"{folder}/sub")
+    port.unlink(f"{folder}/sub/a")
+    port.remove_dir(f"{folder}/sub")
+    assert port.list_dir(folder) == []
+    with pytest.raises(FileNotFoundError):
+        port.remove_dir(f"{folder}/sub")
+
+
 def test_removal_tells_whether_there_was_something(place: Place) -> None:
     port, folder = place
     disk.write_durably(port, f"{folder}/a", b"")

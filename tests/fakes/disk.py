@@ -147,6 +147,14 @@ class ModelDisk:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         self._change(posixpath.dirname(path), [(path, None)])
 
+    def remove_dir(self, path: str) -> None:
+        self._call(path)
+        if path not in self.dirs:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if any(posixpath.dirname(each) == path for each in (*self.names, *self.dirs)):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self.dirs.remove(path)
+
     def sync_dir(self, path: str) -> None:
         self._call(path)
         self._sync_names(path)

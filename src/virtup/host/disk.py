@@ -58,6 +58,9 @@ class Disk(Protocol):
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
 
+    def remove_dir(self, path: str) -> None:
+        """Remove an empty directory."""
+
     def sync_dir(self, path: str) -> None:
         """Make the names in a directory durable."""
 
@@ -124,6 +127,10 @@ class FileDisk:
     def unlink(self, path: str) -> None:
         """Remove a name."""
         os.unlink(path)
+
+    def remove_dir(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
 
     def sync_dir(self, path: str) -> None:
         """Flush a directory to its device."""
@@ -213,6 +220,14 @@ def sweep(disk: Disk, directory: str) -> int:
 
 
 def _write(disk: Disk, path: str, data: bytes, *, mode: int, durably: bool) -> None:
+    try:
+        _put(disk, path, data, mode=mode, durably=durably)
+    except OSError as error:
+        error.filename = path  # what was to be written; the neighbour's name says nothing
+        raise
+
+
+def _put(disk: Disk, path: str, data: bytes, *, mode: int, durably: bool) -> None:
     temporary = _temporary(path)
     fd = disk.create(temporary, mode)
     with _removed_on_error(disk, temporary):

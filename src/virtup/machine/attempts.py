@@ -1,7 +1,9 @@
 """The record of every start: what was asked, what it used, how long each step took, how it ended.
 
-One JSON file an attempt, in a directory of the guest's own under the attempts directory, newest
-``kept`` retained. A record never holds a secret: the definition is the one without passwords.
+One JSON file an attempt, in a directory of the guest's own under the attempts directory, at most
+`RECORD_BYTES_MAX` long. Of a guest the newest ``kept`` stay, and the last that went well however
+many failures follow it; of all guests those `GUESTS_MAX` that were started last. A record never
+holds a secret: the definition is the one without passwords.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from virtup.causes.finding import Finding
 from virtup.host import disk
 from virtup.host.disk import Disk
 
@@ -20,6 +24,18 @@ log = logging.getLogger(__name__)
 
 RUNNING = "running"
 FAILED = "failed"
+NOW = "now"
+"""The verdict of what is no attempt: what a start would find now."""
+
+RECORD_BYTES_MAX = 256 * 1024
+"""How long a record may be; of a longer one the parts that tell least are left out, and named."""
+
+GUESTS_MAX = 1000
+"""Of how many guests records are kept."""
+
+_LEFT_OUT_FIRST = ("argv", "given", "notes", "files", "definition", "log", "findings", "error")
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z(?:-(?P<number>\d+)-(?P<verdict>[a-z]+))?\.json")
+_PREFIX = "guest-"
 
 
 @dataclass
@@ -33,32 +49,56 @@ class Step:
 
 @dataclass
 class Attempt:
-    """One start of one guest. Times are ISO 8601 in UTC; ``files`` are fingerprints by path.
+    """One start of one guest. Times are ISO 8601 in UTC; ``ms`` is the whole time it took.
 
-    ``notes`` are what the person who starts the guest should know of a start that succeeded.
+    ``number`` counts the guest's starts from 1. ``definition`` is what was started, ``given`` the
+    same as it was written, before anything was filled in. ``host``, ``network`` and ``user`` are
+    what the start found (`virtup.machine.recorder`), ``files`` fingerprints by path; empty for what
+    nobody looked at. ``notes`` are what the person who starts the guest should know of a start
+    that succeeded. ``left_out`` names the parts that were too long to keep.
     """
 
     guest: str
     uuid: str
     began: str
+    number: int = 0
     verdict: str = ""
     phase: str = ""
     error: str = ""
     ms: float = 0.0
+    virt: str = ""
+    memory_kib: int = 0
+    image: str = ""
     definition: str = ""
+    given: str = ""
     emulator: str = ""
     qemu_version: str = ""
+    qemu_package: str = ""
+    virtup: str = ""
     kernel: str = ""
     argv: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    network: dict[str, dict[str, Any]] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=dict)
+    user: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     log: str = ""
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready data."""
         return asdict(self)
+
+
+class _Entry(NamedTuple):
+    """A record by the name of its file; number 0 and verdict "" in one of an earlier form."""
+
+    number: int
+    file: str
+    verdict: str
 
 
 class Attempts:
@@ -70,14 +110,24 @@ class Attempts:
         self._kept = kept
 
     def keep(self, attempt: Attempt) -> None:
-        """Write *attempt* durably and drop the oldest beyond the number kept."""
+        """Write *attempt* durably with the next number, and drop what is beyond the bounds.
+
+        One call at a time for a guest.
+        """
         folder = self._folder(attempt.guest)
-        self._disk.make_dir(folder, 0o700)
-        name = attempt.began.replace(":", "").replace("-", "")
-        text = json.dumps(attempt.to_dict(), ensure_ascii=False, separators=(",", ":"))
-        disk.write_durably(self._disk, f"{folder}/{name}.json", text.encode(), mode=0o600)
-        for old in self._names(folder)[: -self._kept]:
-            disk.remove_durably(self._disk, f"{folder}/{old}")
+        entries = self._entries(folder)
+        if not entries:
+            self._make_room()
+            self._disk.make_dir(folder, 0o700)
+        attempt.number = max(len(entries), *(one.number for one in entries), 0) + 1
+        stamp = attempt.began.replace(":", "").replace("-", "")
+        file = f"{stamp}-{attempt.number:06d}-{attempt.verdict}.json"
+        disk.write_durably(self._disk, f"{folder}/{file}", _text(attempt), mode=0o600)
+        entries.append(_Entry(attempt.number, file, attempt.verdict))
+        good = next((one for one in reversed(entries) if one.verdict == RUNNING), None)
+        for old in entries[: -self._kept]:
+            if old is not good:
+                disk.remove_durably(self._disk, f"{folder}/{old.file}")
 
     def sweep(self) -> None:
         """Remove what a daemon was writing when it was killed; before any :meth:`keep`."""
@@ -85,25 +135,111 @@ class Attempts:
             disk.sweep(self._disk, f"{self._directory}/{folder}")
 
     def of(self, guest: str) -> list[dict[str, Any]]:
-        """Return the attempts of *guest*, oldest first; an unreadable record is logged and left."""
+        """Return the attempts of *guest*, oldest first; an unreadable record is logged and left.
+
+        Every one has every field of `Attempt`, also those that an earlier virtup wrote.
+        """
         folder = self._folder(guest)
+        entries = self._entries(folder)
+        numbered = next((at for at, one in enumerate(entries) if one.number), len(entries))
+        first = entries[numbered].number if numbered < len(entries) else numbered + 1
         found = []
-        for name in self._names(folder):
+        for at, entry in enumerate(entries):
             try:
-                record = json.loads(self._disk.read(f"{folder}/{name}"))
-            except (OSError, ValueError) as error:
-                log.warning("attempt record '%s/%s' cannot be read: %s", folder, name, error)
+                record = _whole(json.loads(self._disk.read(f"{folder}/{entry.file}")))
+            except (OSError, ValueError, RecursionError) as error:
+                log.warning("attempt record '%s/%s' is left out: %s", folder, entry.file, error)
                 continue
-            if isinstance(record, Mapping):
-                found.append(dict(record))
+            record["number"] = entry.number or first - numbered + at
+            found.append(record)
         return found
+
+    def _make_room(self) -> None:
+        """Drop the records of the guests that were not started for longest."""
+        folders = [name for name in self._disk.list_dir(self._directory) if _PREFIX in name]
+        if len(folders) < GUESTS_MAX:
+            return
+        last = {
+            name: max(self._disk.list_dir(f"{self._directory}/{name}"), default="")
+            for name in folders
+        }
+        for name in sorted(folders, key=last.__getitem__)[: len(folders) - GUESTS_MAX + 1]:
+            folder = f"{self._directory}/{name}"
+            log.info("the records in '%s' make room for those of other guests", folder)
+            for file in self._disk.list_dir(folder):
+                self._disk.unlink(f"{folder}/{file}")
+            self._disk.remove_dir(folder)
 
     def _folder(self, guest: str) -> str:
         # a name may begin with a dot or be one: the prefix keeps it a plain entry
-        return f"{self._directory}/guest-{guest}"
+        return f"{self._directory}/{_PREFIX}{guest}"
 
-    def _names(self, folder: str) -> list[str]:
-        return sorted(name for name in self._disk.list_dir(folder) if name.endswith(".json"))
+    def _entries(self, folder: str) -> list[_Entry]:
+        """Return the records in a folder, oldest first: by number, as a clock may be set back."""
+        found = []
+        for file in self._disk.list_dir(folder):
+            if file.endswith(".json") and not disk.is_leftover(file):
+                named = _NAME.fullmatch(file)
+                number, verdict = named.group("number", "verdict") if named else (None, None)
+                found.append(_Entry(int(number or 0), file, verdict or ""))
+        return sorted(found)
+
+
+def _text(attempt: Attempt) -> bytes:
+    """Return the record's bytes, without the parts for which there is no room."""
+    data = attempt.to_dict()
+    for name in (*_LEFT_OUT_FIRST, ""):
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
+        if len(text) <= RECORD_BYTES_MAX or not name:
+            break
+        data["left_out"].append(name)
+        data[name] = type(data[name])()
+    return text
+
+
+def _whole(data: Any) -> dict[str, Any]:
+    """Return a record with every field, those of a wrong type emptied.
+
+    Raises ValueError for what is no record.
+    """
+    if not isinstance(data, Mapping) or not all(
+        isinstance(data.get(name), str) and data[name] for name in ("began", "verdict")
+    ):
+        raise ValueError("it is no record of a start")
+    empty = Attempt(guest="", uuid="", began="").to_dict()
+    record = dict(data)
+    for name, default in empty.items():
+        if not _is_like(record.get(name), default):
+            record[name] = default
+    record["steps"] = [one for one in record["steps"] if _is_step(one)]
+    record["findings"] = [one for one in record["findings"] if _is_finding(one)]
+    for name in ("files", "network"):
+        record[name] = {key: one for key, one in record[name].items() if isinstance(one, dict)}
+    return record
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, float | int):
+        return isinstance(value, float | int)
+    return isinstance(value, type(default))
+
+
+def _is_step(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("ms"), float | int)
+    )
+
+
+def _is_finding(value: Any) -> bool:
+    try:
+        Finding.from_dict(value)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from unicodedata import category
 
@@ -103,7 +103,11 @@ class CommandLine(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain(Element):
-    """A guest's whole definition. *source* names the document in error texts."""
+    """A guest's whole definition.
+
+    *source* names the document in error texts; *given* is the definition of which this is the
+    completed one.
+    """
 
     type: Literal["qemu", "kvm"] = at("@type", required=True)
     id: int | None = at("@id", scalar.INT, live=True)
@@ -134,6 +138,7 @@ class Domain(Element):
     seclabel: SecurityDriver | None = at("seclabel")
     commandline: CommandLine | None = at("qemu:commandline")
     source: str = ""
+    given: Domain | None = field(default=None, compare=False, repr=False)
 
     def problems(self) -> Iterator[str]:
         """A name that cannot be, and no memory."""
