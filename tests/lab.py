@@ -183,6 +183,15 @@ class Daemon:
         eventually(lambda: not self.qemus(), f"the QEMUs under {self.root} are gone")
 
 
+def on_a_host_where(setup: str, program: Sequence[str | Path]) -> list[str | Path]:
+    """Return the command that runs *program* with mounts of its own, after the shell text *setup*.
+
+    It is one process throughout, whose mounts ``nsenter -t PID -m`` reaches.
+    """
+    inside = f'set -e\n{setup}\nexec "$@"'
+    return ["unshare", "-m", "--propagation", "private", "sh", "-c", inside, "sh", *program]
+
+
 def pids() -> list[int]:
     """Every process, this one left out."""
     found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

@@ -102,7 +102,11 @@ class Guest:
         """Run the commands of the fix in *said*, pasted as they stand there."""
         fix = said.partition("\nfix:")[2].split("\ncause:")[0].split("\nmore:")[0]
         for line in re.sub(r" \\\n\s+", " ", fix).strip().splitlines():
-            subprocess.run([*self.inside, *shlex.split(line)], check=True)
+            self.do(*shlex.split(line))
+
+    def do(self, *command: str, check: bool = True) -> None:
+        """Run a command on the daemon's host."""
+        subprocess.run([*self.inside, *command], check=check)
 
     def starts(self) -> None:
         done = self.create()

@@ -57,9 +57,8 @@ class House(Protocol):
 def housed(make_daemon: Callable[..., lab.Daemon], guest: Guest) -> House:
     def house(setup: str, wrapper: tuple[str, ...] = ()) -> Guest:
         daemon = make_daemon(start=False)
-        inside = f'set -e\nPLACE={daemon.root}\n{setup}\nexec "$@"'
-        own = ["unshare", "-m", "--propagation", "private", "sh", "-c", inside, "sh"]
-        daemon.program = [*own, *wrapper, *daemon.program]
+        changed = f"PLACE={daemon.root}\n{setup}"
+        daemon.program = lab.on_a_host_where(changed, [*wrapper, *daemon.program])
         daemon.start()
         guest.daemon = daemon
         guest.inside = ("nsenter", "-t", str(daemon.pid), "-m")

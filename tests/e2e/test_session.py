@@ -142,6 +142,26 @@ def test_a_guest_of_type_kvm_is_told_why_it_cannot_have_it(home: Path, do: Do) -
     assert done.stdout.strip() == ""
 
 
+CLOSED = """
+virtup uri
+chmod 500 "$HOME/.local/state/virtup/log"
+virtup create vm.xml 2>said
+cat said >&2
+eval "$(sed -n 's/^fix: *//p' said)"
+virtup create vm.xml --paused && virtup destroy vm
+"""
+
+
+def test_a_closed_directory_is_named_and_opened_by_the_fix(home: Path, do: Do) -> None:
+    write(home, "vm")
+    done = do(CLOSED, guest=True)
+    said = " ".join(done.stderr.split())
+    log = home / ".local/state/virtup/log"
+    assert f"The daemon may not write the directory '{log}' (mode 0500, owner nobody" in said
+    assert f"fix: chmod u+rwx {log}" in said
+    assert "Domain 'vm' destroyed" in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
@@ -191,9 +211,7 @@ def test_a_user_is_told_whom_a_socket_is_open_to(do: Do, group: str, says: str) 
     )
     done = do("virtup -c qemu:///system list", before=made)
     assert done.returncode == 1
-    assert (
-        "Failed to connect socket to '/run/virtup/virtup-sock': Permission denied" in done.stderr
-    )
+    assert "Failed to connect socket to '/run/virtup/virtup-sock': Permission denied" in done.stderr
     assert says in done.stderr
 
 

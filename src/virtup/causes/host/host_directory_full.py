@@ -86,6 +86,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
         directory,
         Certainty.PROVEN if proven else Certainty.LIKELY,
         tuple(evidence),
-        (Fix("free space there", (f"df -h {where}; df -i {where}",)),),
+        (Fix(f"free space there: `df -h {where}` and `df -i {where}` tell what is left"),),
         refused.at,
     )

@@ -27,7 +27,7 @@ from functools import partial
 from virtup.causes import places
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.places import Refused
-from virtup.causes.who import mode
+from virtup.causes.who import account_name, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -89,13 +89,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if fact is not None and fact.readonly and not fact.allowed:
         yield _readonly(refused, fact)
     elif fact is not None and fact.blocked:
-        where = shlex.quote(fact.blocked)
         yield _found(
             f"The daemon may not {fact.lacks} the directory '{fact.blocked}' ({mode(fact)}).",
             fact.blocked,
             Certainty.PROVEN,
             (*refused.quotes, f"this host: '{fact.blocked}' has {mode(fact)}"),
-            (Fix("give it to the daemon's account", (f"chown ACCOUNT {where}",), Safety.CONFIRM),),
+            (_open(ev, fact),),
             refused.at,
         )
     elif fact is None:
@@ -112,6 +111,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
             ),
             refused.at,
         )
+
+
+def _open(ev: Evidence, fact: PathFact) -> Fix:
+    """Let the daemon in: it is a user's, as root is kept out of nothing."""
+    who, where = account_name(ev), shlex.quote(fact.blocked)
+    command, undo = f"chown {who} {where}", f"chown {fact.owner} {where}"
+    if fact.owner == who:
+        command, undo = f"chmod u+rwx {where}", f"chmod {fact.mode} {where}"
+    return Fix("let the daemon's account at it", (command,), Safety.CONFIRM, (undo,))
 
 
 def _readonly(refused: Refused, fact: PathFact) -> Finding:
