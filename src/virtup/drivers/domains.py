@@ -7,6 +7,7 @@ import contextlib
 import logging
 import uuid as uuids
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from virtup.drivers.autostart import Autostart
@@ -30,13 +31,12 @@ from virtup.host.clock import Clock
 from virtup.host.console import Consoles
 from virtup.host.save_file import Image
 from virtup.machine.events import Event, EventBus
-from virtup.machine.failure import StepFailed
 from virtup.machine.launcher import Launcher, Request
 from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain, format_domain
-from virtup.model.save_image import Damage, ImageDamaged
+from virtup.model.save_image import ImageDamaged
 
 log = logging.getLogger(__name__)
 
@@ -218,12 +218,11 @@ class Domains:
             await self.launch(guest, guest.definition, flags, client_id, notes=notes)
             return
         domain = await self.saving.domain_of(image)
-        loaded = self.saving.saves.retire(image)
         refused = partial(self.saving.refused, guest.name)
         try:
-            await self.launch(guest, domain, flags, client_id, image=loaded, refused=refused)
-        except VirtError as error:
-            self.saving.saves.put_back(loaded, guest.name)
+            await self.launch(guest, domain, flags, client_id, image=image, refused=refused)
+        except VirtError:
+            self.saving.saves.look_for_retired(guest.name)
             raise
         await asyncio.to_thread(self.saving.saves.used, image, guest.name)
 
@@ -268,6 +267,7 @@ class Domains:
         client_id: int | None,
         *,
         image: Image | None = None,
+        refused: Callable[[ImageDamaged], ImageDamaged] = lambda damage: damage,
         notes: tuple[str, ...] = (),
     ) -> None:
         """Start *domain* as the machine of *guest*; a caller that goes away does not stop it."""
@@ -277,6 +277,7 @@ class Domains:
             persistent=guest.persistent,
             paused=bool(flags & START_PAUSED) or _stays_paused(image),
             image=image,
+            refused=refused,
             notes=notes,
             autodestroy=client_id if flags & START_AUTODESTROY else None,
             on_up=lambda machine: setattr(guest, "machine", machine),
@@ -397,23 +398,6 @@ class Domains:
 
     def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
         self._events.emit(Event("lifecycle", guest.ref, {"event": int(event), "detail": detail}))
-
-
-def _damage(error: VirtError, image: Image) -> ImageDamaged | None:
-    """Return what a failed restore says of its image; None when the image is not to blame.
-
-    One that carries no digests is to blame for whatever QEMU says while it loads.
-    """
-    if isinstance(error, ImageDamaged):
-        return error
-    failed = error.__cause__
-    loading = isinstance(failed, StepFailed) and failed.evidence.phase == "load"
-    if image.trailer is None and loading:
-        said = error.message.partition("\n")[0]
-        return ImageDamaged(
-            Damage.UNLOADABLE, f"QEMU cannot load the saved state '{image.path}': {said}"
-        )
-    return None
 
 
 def _stays_paused(image: Image | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import replace
 
 from virtup.host import disk as durable
 from virtup.host import save_file
@@ -22,6 +23,9 @@ from virtup.model.save_image import Damage, ImageDamaged
 log = logging.getLogger(__name__)
 
 SUFFIX = ".save"
+
+RETIRED = ".consumed"
+"""Behind the name of an image of libvirt's that a guest was loaded from, until it is removed."""
 
 BOOTS_COLD = {Damage.INCOMPLETE, Damage.EMPTY, Damage.CONSUMED}
 """Images that hold nothing to lose: the guest boots without them, and that is said."""
@@ -53,6 +57,12 @@ class Saves:
                     durable.remove_durably(self._disk, path)
                 else:
                     self._set_aside_part(path, name)
+            elif entry.endswith(f"{SUFFIX}{RETIRED}"):
+                name = entry[: -len(f"{SUFFIX}{RETIRED}")]
+                if name in running:
+                    durable.remove_durably(self._disk, path)
+                else:
+                    self.look_for_retired(name)
             elif entry.endswith(SUFFIX):
                 name = entry[: -len(SUFFIX)]
                 if name in running and _was_restored(path):
@@ -101,24 +111,28 @@ class Saves:
 
     def examine(self, name: str) -> Image:
         """Return the managed image of a guest, checked; raises ImageDamaged."""
-        return restorer.examine(self.path(name))
-
-    def retire(self, image: Image) -> Image:
-        """Take an image that has no place for virtup's mark out of the way before it runs."""
-        if image.trailer is not None:
-            return image
-        gone = f"{image.path}.consumed"
-        durable.rename_durably(self._disk, image.path, gone)
-        return save_file.Image(gone, image.size, image.head)
-
-    def put_back(self, image: Image, name: str) -> None:
-        """Undo `retire`: QEMU did not get as far as to load the image."""
-        durable.rename_durably(self._disk, image.path, self.path(name))
+        return replace(restorer.examine(self.path(name)), retired=f"{self.path(name)}{RETIRED}")
 
     def used(self, image: Image, name: str) -> None:
         """Remove the image that a running guest was loaded from; it is marked already."""
         self._known.discard(name)
-        durable.remove_durably(self._disk, image.path)
+        for path in (image.path, image.retired):
+            durable.remove_durably(self._disk, path)
+
+    def look_for_retired(self, name: str) -> None:
+        """Have the next start say that the guest may have run from an image that is retired."""
+        path = self.path(name)
+        kept = restorer.set_aside_name(path, Damage.CONSUMED, dt.datetime.now(dt.UTC))
+        try:
+            durable.rename_durably(self._disk, f"{path}{RETIRED}", kept)
+        except FileNotFoundError:
+            return
+        self._known.discard(name)
+        self._lost[name] = (
+            "the guest had been loaded from its saved state when it ended, and may have run on; "
+            f"that state was set aside as '{kept}'"
+        )
+        log.warning("guest '%s': %s", name, self._lost[name])
 
     def set_aside(self, name: str, damage: ImageDamaged) -> str:
         """Give a guest's damaged image another name, with its reason beside it; return it."""

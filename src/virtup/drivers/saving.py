@@ -123,23 +123,20 @@ class Saving:
     def refused(self, name: str, damage: ImageDamaged) -> ImageDamaged:
         """Return the error for a managed image that was found damaged, set aside if need be.
 
-        Its first line says what becomes of the state; what was found out of it stands below.
+        It says what becomes of the state.
         """
-        said, _, found = damage.message.partition("\n")
         if damage.kind in STAYS:
-            said += (
+            becomes = (
                 f"; 'start --force-boot {name}' or 'managedsave-remove {name}' gives the state up "
                 "and boots"
             )
         else:
             kept = self.saves.set_aside(name, damage)
-            said += (
+            becomes = (
                 f"; its memory is lost. It was set aside as '{kept}': start the guest again and it "
                 "boots from its disks"
             )
-        told = ImageDamaged(damage.kind, f"{said}\n{found}" if found else said)
-        told.findings = damage.findings
-        return told
+        return ImageDamaged(damage.kind, damage.message + becomes)
 
     async def domain_of(self, image: Image, xml: str | None = None) -> Domain:
         """Return the guest in *image*, completed; raises ImageDamaged when it cannot run here."""

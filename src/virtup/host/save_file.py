@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from virtup.host import disk as durable
-from virtup.host.disk import Disk
+from virtup.host.disk import Disk, FileDisk
 from virtup.model import save_image
 from virtup.model.save_image import (
     BLOCK_BYTES,
@@ -261,7 +261,8 @@ class Syncer(threading.Thread):
 class Image:
     """An image as its head and trailer describe it; ``trailer`` is None for libvirt's own.
 
-    ``consumed_ns`` is when it was restored before (ns since 1970), None when it was not.
+    ``consumed_ns`` is when it was restored before (ns since 1970), None when it was not;
+    ``retired`` the name that it gets when it is and has no place for the mark, "" for none.
     """
 
     path: str
@@ -269,6 +270,7 @@ class Image:
     head: Head
     trailer: Trailer | None = None
     consumed_ns: int | None = None
+    retired: str = ""
 
     @property
     def stream_bytes(self) -> int:
@@ -392,19 +394,23 @@ def open_stream(image: Image) -> int:
 def mark_consumed(image: Image, now_ns: int) -> None:
     """Note durably in *image* that its guest runs again; before its first instruction.
 
-    An image of libvirt's has no place for the note: its caller renames or removes it.
+    An image of libvirt's has no place for the note: it is renamed, if it has a name for that.
     """
-    _mark(image, save_image.consumed_mark(now_ns))
+    if image.trailer is not None:
+        _mark(image, save_image.consumed_mark(now_ns))
+    elif image.retired:
+        durable.rename_durably(FileDisk(), image.path, image.retired)
 
 
 def mark_unused(image: Image) -> None:
     """Take the note of `mark_consumed` back: the guest is gone and executed no instruction."""
-    _mark(image, bytes(CONSUMED_BYTES))
+    if image.trailer is not None:
+        _mark(image, bytes(CONSUMED_BYTES))
+    elif image.retired:
+        durable.rename_durably(FileDisk(), image.retired, image.path)
 
 
 def _mark(image: Image, sector: bytes) -> None:
-    if image.trailer is None:
-        return
     fd = os.open(image.path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         _write_all(fd, sector, image.size - CONSUMED_BYTES)

@@ -344,10 +344,10 @@ def read_trailer(wrapped: bytes, end: End, path: str) -> Trailer:
         raise ImageDamaged(
             Damage.FLIPPED, f"the trailer of the saved state '{path}' has impossible lengths"
         )
-    end = TRAILER.size + blocks * DIGEST_BYTES
-    facts = json.loads(body[end : end + facts_bytes])
+    listed = TRAILER.size + blocks * DIGEST_BYTES
+    facts = json.loads(body[listed : listed + facts_bytes])
     known = {name: facts[name] for name in Facts.__dataclass_fields__ if name in facts}
-    return Trailer(offset, length, head_digest, body[TRAILER.size : end], Facts(**known), block)
+    return Trailer(offset, length, head_digest, body[TRAILER.size : listed], Facts(**known), block)
 
 
 def consumed_mark(now_ns: int) -> bytes:

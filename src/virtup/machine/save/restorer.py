@@ -15,6 +15,7 @@ from virtup.errors import VirtError
 from virtup.host import pipes, save_file
 from virtup.host.fingerprint import differences, of_disk
 from virtup.host.save_file import Image
+from virtup.machine.failure import StepFailed
 from virtup.machine.jobs import Job
 from virtup.machine.monitor import Monitor, MonitorGone
 from virtup.machine.save import compress, stream
@@ -94,6 +95,20 @@ async def load(monitor: Monitor, image: Image, job: Job, *, alive: Callable[[], 
     await checking
     if failure is not None:
         raise failure
+
+
+def to_blame(failed: StepFailed, image: Image | None) -> ImageDamaged | None:
+    """Return what a failed start says of its image; None when no image is to blame.
+
+    One that carries no digests is to blame for whatever QEMU says while it loads.
+    """
+    if isinstance(failed.error, ImageDamaged):
+        return failed.error
+    if image is not None and image.trailer is None and failed.evidence.phase == "load":
+        return ImageDamaged(
+            Damage.UNLOADABLE, f"QEMU cannot load the saved state '{image.path}': {failed.message}"
+        )
+    return None
 
 
 async def _check(image: Image) -> None:
