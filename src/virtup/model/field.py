@@ -111,8 +111,23 @@ class Element:
                 object.__setattr__(self, name, empty)
 
     def problems(self) -> Iterator[str]:
-        """What is impossible in this element as it stands, a sentence each."""
+        """What is impossible in this element as it stands, a sentence each.
+
+        One about a child alone is an `Amiss`, so that the error points there.
+        """
         yield from ()
+
+
+class Amiss(str):
+    """A sentence about the child element *child* of what has the problem."""
+
+    child: str
+
+    def __new__(cls, child: str, sentence: str) -> Amiss:
+        """Return *sentence*, which knows what it is about."""
+        made = super().__new__(cls, sentence)
+        made.child = child
+        return made
 
 
 E = TypeVar("E", bound=Element)
@@ -324,7 +339,8 @@ def parse_element(cls: type[E], element: etree._Element, reader: Reader) -> E:
             values[spec.name] = tuple(values[spec.name])
     made = cls(line=line_of(element), **values)
     for problem in made.problems():
-        raise reader.refused(element, problem)
+        blamed = element.find(problem.child) if isinstance(problem, Amiss) else None
+        raise reader.refused(element if blamed is None else blamed, problem)
     return made
 
 

@@ -312,6 +312,23 @@ def test_impossible_devices_are_refused_with_their_line(devices: str, words: str
 
 
 @pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("<name>", xml().replace("<name>vm", "<name>a/b")),
+        ("<memory", xml().replace(">64<", ">0<")),
+        ("<kernel>", xml().replace("</type>", "</type>\n    <kernel></kernel>")),
+    ],
+)
+def test_an_impossible_value_is_pointed_at_where_it_stands(tag: str, text: str) -> None:
+    with pytest.raises(XmlRefused) as caught:
+        made(text)
+    lines = text.splitlines()
+    at = next(number for number, line in enumerate(lines) if tag in line)
+    column = lines[at].index(tag) + 1
+    assert caught.value.message.endswith(f"(vm.xml, line {at + 1}, column {column})")
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (xml().replace("<name>vm", "<name>a/b"), "name 'a/b' cannot contain '/'"),

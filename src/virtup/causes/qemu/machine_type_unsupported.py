@@ -9,7 +9,7 @@ dropped. A typing error does the same.
 `qemu-system-x86_64 -machine help` lists what this QEMU knows; the finding names the nearest.
 
 ## What to do
-Use the newest version of the same family (`pc` stays i440FX, `q35` stays Q35). The guest sees
+Use the next version of the same family (`pc` stays i440FX, `q35` stays Q35). The guest sees
 slightly other hardware then: Windows may want activation, a saved state no longer fits. Or install
 the QEMU that the definition was made for.
 
@@ -104,16 +104,37 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 
 def candidates(wanted: str, names: tuple[str, ...]) -> list[str]:
-    """Return the machine types to use in place of *wanted*: newest of its family, then by look."""
-    family = re.sub(r"[-_]?(?:rhel|v)?\d[\w.]*$", "", wanted)
-    family = re.sub(r"-(?:xenial|bionic|focal|jammy|noble|[a-z]+-hpb)$", "", family)
-    same = [
-        name for name in names if re.fullmatch(re.escape(family) + r"[-_](?:rhel|v)?\d[\w.]*", name)
-    ]
-    by_version = sorted(
-        same, key=lambda name: [int(n) for n in re.findall(r"\d+", name)], reverse=True
-    )
-    return list(dict.fromkeys([*by_version[:1], *nearest(wanted, names)]))
+    """Return the machine types to use in place of *wanted*, best first: its family, then by look.
+
+    Of the family it is the first version after the one that was asked for, else the newest.
+    """
+    family = _family(wanted)
+    version = () if _DISTRIBUTION.search(wanted) else _version(wanted)
+    kin = [name for name in names if family and _family(name) == family and _version(name)]
+    kin = [name for name in kin if not _DISTRIBUTION.search(name)] or kin
+    newest = sorted(kin, key=_version, reverse=True)
+    later = [name for name in newest if version and _version(name) >= version]
+    return list(dict.fromkeys([*later[-1:], *newest[:1], *nearest(wanted, names)]))
+
+
+_DISTRIBUTION = re.compile(
+    r"[-_](?:rhel\d[\w.]*|(?:xenial|bionic|focal|jammy|noble)(?:-\w+)*|[a-z]+-hpb)$"
+)
+_NUMBER = re.compile(r"(?<=[-_])v?\d[\w.]*$")
+_SHORT = {"pc": "pc-i440fx", "q35": "pc-q35"}
+"""Names that stand for the newest of a family; versions before 1.4 had them too (pc-1.2)."""
+
+
+def _family(name: str) -> str:
+    """Return what is left of a machine type without its version."""
+    bare = _NUMBER.sub("", _DISTRIBUTION.sub("", name)).rstrip("-_")
+    return _SHORT.get(bare, bare)
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """Return the version in a machine type, ``()`` for none."""
+    named = re.search(r"\d+\.[\d.]*\d$", name)
+    return tuple(map(int, named[0].split("."))) if named else ()
 
 
 def _emulator(ev: Evidence) -> str:

@@ -34,7 +34,7 @@ from virtup.model.domain.machine import (
     Pm,
     Vcpu,
 )
-from virtup.model.field import Element, at
+from virtup.model.field import Amiss, Element, at
 
 NAME_BYTES_MAX = 200
 """Longer names make paths of logs and sockets that the kernel does not take."""
@@ -142,9 +142,9 @@ class Domain(Element):
 
     def problems(self) -> Iterator[str]:
         """A name that cannot be, and no memory."""
-        yield from name_problems(self.name)
+        yield from (Amiss("name", sentence) for sentence in name_problems(self.name))
         if not self.memory_kib:
-            yield "the guest has no memory (<memory> is 0)"
+            yield Amiss("memory", "the guest has no memory (<memory> is 0)")
         groups = (getattr(self.devices, name) for name in self.devices.__dataclass_fields__)
         count = sum(len(group) for group in groups if isinstance(group, tuple))
         if count > DEVICES_MAX:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from virtup.model import scalar
-from virtup.model.field import Element, at
+from virtup.model.field import Amiss, Element, at
 
 MACHINE = scalar.pattern(
     r"[A-Za-z0-9_.\-]{1,100}", "the name of a machine type such as 'pc' or 'q35'"
@@ -47,7 +47,7 @@ class Os(Element):
         """Paths that are empty, and what needs a kernel without one."""
         for name in ("kernel", "initrd"):
             if getattr(self, name) == "":
-                yield f"<{name}> holds no path"
+                yield Amiss(name, f"<{name}> holds no path")
         if self.kernel is None and (self.initrd or self.cmdline):
             yield "<initrd> and <cmdline> need a <kernel>"
 
