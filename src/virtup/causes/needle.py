@@ -118,7 +118,8 @@ def _of_sequence(items: Iterable[tuple[Any, Any]]) -> frozenset[str]:
 
 
 def _worth(choice: frozenset[str]) -> tuple[int, int]:
-    return min(len(needle) for needle in choice), -len(choice)
+    """How rare a text with one of the needles is; a letter beyond ASCII tells more than one."""
+    return min(len(needle.encode()) for needle in choice), -len(choice)
 
 
 def _demands(items: Iterable[tuple[Any, Any]]) -> Iterator[frozenset[str]]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from virtup.causes.needle import folded, mark
+from virtup.causes.tongues import in_english, is_foreign
 from virtup.model.evidence import Evidence
 
 TEXT_MAX = 16 * 1024
@@ -51,53 +52,24 @@ NOISE = tuple(
 
 _ERRNO_WORDS: tuple[tuple[int, str], ...] = (
     (errno.ENOENT, "no such file or directory"),
-    (errno.ENOENT, "datei oder verzeichnis nicht gefunden"),
-    (errno.ENOENT, "no existe el (?:archivo|fichero) o el directorio"),
-    (errno.ENOENT, "aucun fichier ou dossier de ce (?:type|nom)"),
-    (errno.ENOENT, "ar(?:qui|chi)?vo ou diret[oó]rio (?:n[aã]o encontrado|inexistente)"),
-    (errno.ENOENT, "file o directory non esistente"),
-    (errno.ENOENT, "нет такого файла или каталога"),
-    (errno.ENOENT, "没有那个文件或目录|沒有此一檔案或目錄"),
-    (errno.ENOENT, "そのようなファイルやディレクトリはありません"),
-    (errno.ENOENT, "nie ma takiego pliku ani katalogu"),
     (errno.EACCES, "permission denied"),
-    (errno.EACCES, "keine berechtigung"),
-    (errno.EACCES, "permiso denegado"),
-    (errno.EACCES, "permission non accord[ée]e"),
-    (errno.EACCES, "permiss[aã]o (?:negada|recusada)"),
-    (errno.EACCES, "permesso negato"),
-    (errno.EACCES, "отказано в доступе"),
-    (errno.EACCES, "权限不够|拒絕不符權限的操作"),
-    (errno.EACCES, "許可がありません"),
-    (errno.EACCES, "brak dostępu"),
     (errno.EPERM, "operation not permitted"),
-    (errno.EPERM, "vorgang nicht zulässig|die operation ist nicht erlaubt"),
-    (errno.EPERM, "operaci[oó]n no permitida|opération non permise|operação não permitida"),
-    (errno.EROFS, "read-only file ?system|dateisystem ist nur lesbar"),
-    (errno.EROFS, "sistema de (?:archivos|ficheros) de sólo lectura|lecture seulement"),
-    (errno.ELOOP, "too many levels of symbolic links|zu viele ebenen"),
-    (errno.ENOTDIR, "not a directory|ist kein verzeichnis|no es un directorio"),
-    (errno.EISDIR, "is a directory|ist ein verzeichnis|es un directorio"),
-    (errno.ENOSPC, "no space left on device|auf dem gerät ist kein speicherplatz"),
-    (errno.ENOSPC, "no queda espacio en el dispositivo|espaço disponível|aucun espace disponible"),
+    (errno.EROFS, "read-only file ?system"),
+    (errno.ELOOP, "too many levels of symbolic links"),
+    (errno.ENOTDIR, "not a directory"),
+    (errno.EISDIR, "is a directory"),
+    (errno.ENOSPC, "no space left on device"),
     (errno.EDQUOT, "disk quota exceeded"),
-    (errno.EBUSY, "device or resource busy|das gerät oder die ressource ist belegt"),
-    (errno.EADDRINUSE, "address already in use|die adresse wird bereits verwendet"),
-    (errno.EADDRINUSE, "la direcci[oó]n ya se está usando|adresse déjà utilisée|地址已在使用"),
+    (errno.EBUSY, "device or resource busy"),
+    (errno.EADDRINUSE, "address already in use"),
     (errno.EADDRNOTAVAIL, "cannot assign requested address"),
-    (errno.ENODEV, "no such device$|no such device[^\\w ]|kein passendes gerät"),
-    (errno.ENODEV, "dispositivo inexistente|no existe el dispositivo|périphérique de ce type"),
-    (errno.ENODEV, "没有那个设备|そのようなデバイスはありません|нет такого устройства"),
+    (errno.ENODEV, "no such device$|no such device[^\\w ]"),
     (errno.ENXIO, "no such device or address"),
-    (
-        errno.ENOMEM,
-        "cannot allocate memory|nicht genügend hauptspeicher|no se pudo asignar memoria",
-    ),
-    (errno.ENOMEM, "impossible d'allouer de la mémoire|não é possível alocar memória|无法分配内存"),
-    (errno.EIO, "input/output error|eingabe-/ausgabefehler|error de entrada/salida"),
+    (errno.ENOMEM, "cannot allocate memory"),
+    (errno.EIO, "input/output error"),
     (errno.ESTALE, "stale (?:nfs )?file handle"),
     (errno.ENOEXEC, "exec format error|cannot execute binary file"),
-    (errno.EINVAL, "invalid argument|das argument ist ungültig|argumento inválido"),
+    (errno.EINVAL, "invalid argument"),
 )
 _ERRNO = tuple((number, re.compile(words, re.IGNORECASE)) for number, words in _ERRNO_WORDS)
 
@@ -129,9 +101,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Said:
-    """The words of one failure: ``text`` without noise, one message a line."""
+    """The words of one failure: ``text`` without noise, one message a line, in English.
+
+    ``spoken`` holds what a line that is a translation was in its own language.
+    """
 
     text: str
+    spoken: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _folded(self) -> str:
@@ -149,12 +125,22 @@ class Said:
         """Yield every match of *pattern* in order."""
         for start, end in mark(pattern.pattern, pattern.flags).places(self._folded):
             for match in pattern.finditer(self.text, start, end):
-                yield Seen(match, _quote(self.text, match), match.start())
+                yield Seen(match, self._quote(match), match.start())
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The messages in order, each short enough to quote."""
-        return tuple(_shorten(line) for line in self.text.splitlines() if line.strip())
+        """The messages in order, as they were said, each short enough to quote."""
+        every = (self.spoken.get(line, line) for line in self.text.splitlines())
+        return tuple(_shorten(line) for line in every if line.strip())
+
+    def _quote(self, match: re.Match[str]) -> str:
+        start = self.text.rfind("\n", 0, match.start()) + 1
+        end = self.text.find("\n", max(match.start(), match.end() - 1))
+        line = self.text[start : end if end >= 0 else len(self.text)]
+        if line in self.spoken:
+            return _shorten(self.spoken[line])
+        line = line.replace("\n", " ")
+        return _shorten(line, match.start() - start, min(match.end(), start + len(line)) - start)
 
 
 def said(ev: Evidence) -> Said:
@@ -169,8 +155,9 @@ def noted(ev: Evidence) -> Said:
 
 def errno_of(words: str) -> int | None:
     """Return the errno that *words* are the C library's text of, in the languages known."""
+    english = in_english(words)
     for number, pattern in _ERRNO:
-        if pattern.search(words):
+        if pattern.search(english):
             return number
     return None
 
@@ -183,27 +170,26 @@ def is_noise(line: str) -> bool:
 @lru_cache(maxsize=64)
 def _said(stderr: str, error: str, qmp_error: str) -> Said:
     kept: list[str] = []
+    spoken: dict[str, str] = {}
     for source in (stderr, error, qmp_error):
-        for raw in _clipped(source, TEXT_MAX, "\n").replace("\\n", "\n").splitlines():
+        text = _clipped(source, TEXT_MAX, "\n").replace("\\n", "\n")
+        foreign = is_foreign(text)
+        for raw in text.splitlines():
             line = _STAMP.sub("", _clipped(raw, LINE_MAX, " … ")).rstrip()
             if not line.strip() or line.endswith(" \\") or is_noise(line):
                 continue
             if any(line == old or (len(old) > REPEATED and old in line) for old in kept[-64:]):
                 continue
-            kept.append(line)
-    return Said("\n".join(kept))
+            english = in_english(line) if foreign else line
+            if english != line:
+                spoken[english] = line
+            kept.append(english)
+    return Said("\n".join(kept), spoken)
 
 
 def _clipped(text: str, limit: int, gap: str) -> str:
     half = limit // 2
     return text if len(text) <= limit else text[:half] + gap + text[-half:]
-
-
-def _quote(text: str, match: re.Match[str]) -> str:
-    start = text.rfind("\n", 0, match.start()) + 1
-    end = text.find("\n", max(match.start(), match.end() - 1))
-    line = text[start : end if end >= 0 else len(text)].replace("\n", " ")
-    return _shorten(line, match.start() - start, min(match.end(), start + len(line)) - start)
 
 
 _BLOB = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}(?=:)")
