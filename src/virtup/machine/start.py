@@ -30,7 +30,7 @@ from virtup.machine.attempts import Step
 from virtup.machine.demands import Dropped
 from virtup.machine.failure import StepFailed
 from virtup.machine.jobs import Job, Operation
-from virtup.machine.monitor import Monitor, MonitorFailed, Silence, open_monitor
+from virtup.machine.monitor import CommandFailed, Monitor, MonitorFailed, Silence, open_monitor
 from virtup.machine.save import restorer
 from virtup.machine.settings import Settings
 from virtup.model.domain import Domain
@@ -58,7 +58,8 @@ class Launch:
     ``undo`` holds the reverse of every step that held; a start that fails runs it, one that
     succeeds hands it to the machine. ``note`` keeps on disk what the start takes, for a daemon
     that has to undo it after this one's death; ``forget`` removes that, and ``keep`` makes it the
-    record of a guest that runs.
+    record of a guest that runs. ``unused`` says that the image is marked as restored although no
+    instruction of the guest ran: QEMU refused to let it run.
     """
 
     domain: Domain
@@ -76,6 +77,7 @@ class Launch:
     forget: Callable[[Launch], None]
     keep: Callable[[Launch], None] = lambda _launch: None
     image: Image | None = None
+    unused: bool = False
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
@@ -172,7 +174,10 @@ async def _undo(launch: Launch) -> None:
             continue
         except (OSError, VirtError) as error:
             log.error("not all that '%s' took is given back: %s", launch.domain.name, error)
+    if launch.unused and launch.image is not None:
+        await asyncio.to_thread(save_file.mark_unused, launch.image)
     launch.forget(launch)
+    launch.steps.append(Step("undo", (launch.clock.monotonic() - began) * 1000))
 
 
 async def _timed(launch: Launch, name: str, step: Callable[[Launch], Awaitable[None]]) -> None:
@@ -563,7 +568,11 @@ async def _cont(launch: Launch) -> None:
     """Let the vCPUs run, unless the guest is to start paused; from now on it is to be found."""
     assert launch.monitor is not None
     if not launch.paused:
-        await _alive(launch, launch.monitor.execute("cont"))
+        try:
+            await _alive(launch, launch.monitor.execute("cont"))
+        except CommandFailed:
+            launch.unused = True
+            raise
     launch.keep(launch)
 
 
