@@ -67,6 +67,16 @@ POSITIVE = (
         guest="vm1",
         host={LockHolder("/img/a.qcow2"): LockFact((Holder(412, "qemu-system-x86", "vm1"),))},
     ),
+    Evidence(
+        stderr=_WORDS,
+        guest="vm1",
+        pid=500,
+        host={
+            LockHolder("/img/a.qcow2"): LockFact(
+                (Holder(412, "qemu-nbd"), Holder(500, "qemu-system-x86", "vm1"))
+            )
+        },
+    ),
 )
 NEGATIVE = (
     Evidence(
@@ -91,11 +101,50 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     paths = _paths(ev, seen)
-    held = {path: fact for path in paths if (fact := ev.fact(LockHolder(path))) and fact.holders}
-    for path, fact in held.items():
-        yield _finding(ev, seen, path, fact.holders)
+    held = {path: by for path in paths if (by := _others(ev, path))}
+    for path, by in held.items():
+        yield _finding(ev, seen, path, by)
     if not held:
         yield _finding(ev, seen, paths[0] if len(paths) == 1 else "", ())
+
+
+_READ, _WRITE, _RESIZE = 0, 1, 3
+"""Permissions on an image (QEMU's include/block/block-common.h)."""
+_TAKEN, _UNSHARED = 100, 200
+"""The bytes that tell of the first of them (docs/devel: block/file-posix.c, RAW_LOCK_*_BASE)."""
+
+
+def _opened(ev: Evidence) -> list[FileUse]:
+    """Return the images that QEMU locks, with the backing files by their overlays' headers."""
+    named = [use for use in files(ev.argv) if use.role is Role.DISK and not use.block]
+    return [*named, *below(ev)]
+
+
+def _foreseen(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each image that is locked in a way that keeps QEMU from opening it."""
+    for use in _opened(ev) if ev.ahead else ():
+        fact = ev.fact(LockHolder(use.path))
+        if fact is not None and any(_inside(byte, fact) for byte in _in_the_way(use)):
+            yield _finding(ev, None, use.path, fact.holders)
+
+
+def _in_the_way(use: FileUse) -> Iterator[int]:
+    """Yield the bytes that nobody else may have locked for QEMU to open the image."""
+    yield _UNSHARED + _READ
+    wants = (_WRITE, _RESIZE) if use.write else ()
+    yield from (_UNSHARED + one for one in wants)
+    if not (use.shared and use.format == "raw"):
+        yield from (_TAKEN + one for one in (_WRITE, _RESIZE))
+
+
+def _inside(byte: int, fact: LockFact) -> bool:
+    return any(first <= byte <= last for first, last in fact.ranges)
+
+
+def _others(ev: Evidence, path: str) -> tuple[Holder, ...]:
+    """Return who locks the image, the QEMU that failed left out: it may live, with locks of its own."""
+    fact = ev.fact(LockHolder(path))
+    return tuple(one for one in fact.holders if one.pid != ev.pid) if fact else ()
 
 
 def _paths(ev: Evidence, seen: Seen) -> list[str]:
