@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,10 +106,14 @@ class Scene:
             time.sleep(0.001)
         raise AssertionError(f"no save to be seen: {client.communicate()[0]}")
 
+    def record(self) -> dict[str, Any]:
+        """The record of the last start."""
+        found: dict[str, Any] = json.loads(self.daemon.virtup("attempts", "g", "--json").stdout)[-1]
+        return found
+
     def notes(self) -> str:
         """What the record of the last start says beside its verdict."""
-        said = self.daemon.virtup("attempts", "g", "--json").stdout
-        return " ".join(json.loads(said)[-1]["notes"])
+        return " ".join(self.record()["notes"])
 
 
 def _resident_mib(pid: int) -> int:
@@ -353,12 +359,53 @@ def test_a_damaged_image_is_refused_once_and_kept(scene: Scene, damage: str) -> 
     assert done.returncode == 1
     assert f"'{image}'" in done.stderr
     assert "its memory is lost" in done.stderr
+    assert "virtup start g" in done.stderr
+    assert "--force-boot" not in done.stderr
     kept, reason = sorted(scene.left())
     assert reason == f"{kept}.reason"
     assert (scene.folder / reason).read_text().startswith(f"{kind}: ")
     assert scene.state().startswith("shut off")
     scene.start()
     assert scene.state() == "running (booted)"
+
+
+@pytest.mark.parametrize("damage", sorted(REFUSED))
+def test_a_damaged_file_is_explained_and_left_alone(scene: Scene, damage: str) -> None:
+    _, harm = REFUSED[damage]
+    file = scene.daemon.root / "file"
+    scene.start()
+    scene.virsh("save", "g", file)
+    changed = harm(bytearray(file.read_bytes()))
+    file.write_bytes(changed)
+    done = scene.virsh("restore", file, check=False)
+    assert done.returncode == 1
+    assert "the file is left as it is" in done.stderr
+    assert re.search(r"\[VU\d+\]", done.stderr), done.stderr
+    assert "evidence: " in done.stderr
+    assert file.read_bytes() == changed
+    assert scene.state().startswith("shut off")
+    record = scene.record()
+    if damage in HIDES_ITS_GUEST:
+        assert record["verdict"] == "running"
+    else:
+        assert (record["verdict"], record["findings"][0]["subject"]) == ("failed", str(file))
+        assert "fix:      virtup start g" in done.stderr
+        assert scene.daemon.virtup("why", "g").stdout.count(str(file))
+    scene.virsh("undefine", "g")
+    done = scene.virsh("restore", file, check=False)
+    assert "the file is left as it is" in done.stderr
+    assert "virtup start" not in done.stderr
+
+
+HIDES_ITS_GUEST = {
+    "all zeros",
+    "another magic",
+    "a newer version",
+    "a flipped byte of XML",
+    "cut in the header",
+    "cut in the XML",
+}
+"""Damages of which nobody can tell whose state it was."""
 
 
 COLD = {
@@ -406,6 +453,61 @@ def has_locks(pid: int) -> bool:
     return any("lock:" in entry.read_text() for entry in Path(f"/proc/{pid}/fdinfo").iterdir())
 
 
+def test_a_file_whose_disks_changed_is_restored_once_a_person_accepts_that(scene: Scene) -> None:
+    file = scene.daemon.root / "a file"
+    scene.start()
+    scene.virsh("save", "g", file)
+    with scene.disk.open("r+b") as disk:
+        disk.write(b"changed")
+    done = scene.virsh("restore", file, check=False)
+    way = f"virtup save-verify '{file}' --accept-disks"
+    assert way in done.stderr
+    assert "start --force-boot" not in done.stderr
+    assert scene.record()["findings"][0]["slug"] == "restore-disks-changed"
+    scene.daemon.virtup("save-verify", file, "--accept-disks", "--yes")
+    scene.virsh("restore", file)
+    assert scene.state() == "running (restored)"
+
+
+def as_libvirts(image: Path) -> None:
+    """Take what is virtup's off an image."""
+    found = save_file.inspect(str(image))
+    assert found.trailer is not None
+    head = replace(found.head, header=replace(found.head.header, marked=False, whole=True))
+    end = found.trailer.stream_offset + found.trailer.stream_bytes
+    image.write_bytes(head.pack() + image.read_bytes()[found.trailer.stream_offset : end])
+
+
+def test_an_image_of_libvirts_that_qemu_cannot_load_is_set_aside(scene: Scene) -> None:
+    image = scene.saved()
+    as_libvirts(image)
+    data = bytearray(image.read_bytes())
+    begin = read_header(bytes(data[:HEADER_BYTES]), len(data), "image").stream_offset
+    data[begin + 200 : begin + 5000] = b"\xff" * 4800
+    image.write_bytes(data)
+    done = scene.virsh("start", "g", check=False)
+    assert done.returncode == 1
+    assert f"QEMU cannot load the saved state '{image}'" in done.stderr
+    assert "set aside" in done.stderr
+    assert "--force-boot" not in done.stderr
+    kept, reason = sorted(scene.left())
+    assert reason == f"{kept}.reason"
+    scene.start()
+    assert scene.state() == "running (booted)"
+
+
+def test_an_image_of_libvirts_that_was_being_run_is_told_of(scene: Scene) -> None:
+    image = scene.saved()
+    as_libvirts(image)
+    scene.daemon.stop()
+    image.rename(f"{image}.consumed")
+    scene.daemon.start()
+    scene.start()
+    assert scene.state() == "running (booted)"
+    assert "may have run on; that state was set aside" in scene.notes()
+    assert len(scene.left()) == 1
+
+
 def test_managedsave_remove_ends_the_trouble_too(scene: Scene) -> None:
     scene.saved()
     scene.disk.unlink()
@@ -447,18 +549,23 @@ def test_a_machine_type_that_this_qemu_has_not(scene: Scene) -> None:
     scene.virsh("start", "g", "--force-boot")
 
 
-def test_a_disk_that_another_holds_leaves_the_state_for_later(scene: Scene) -> None:
+@pytest.mark.parametrize("whose", ["virtup's", "libvirt's"])
+def test_a_disk_that_another_holds_leaves_the_state_for_later(scene: Scene, whose: str) -> None:
     image = scene.saved()
+    if whose == "libvirt's":
+        as_libvirts(image)
     drive = f"file={scene.disk},format=raw,if=virtio"
     holding = [lab.QEMU, "-S", "-nodefaults", "-display", "none", "-m", "32", "-drive", drive]
     with subprocess.Popen(holding, stdin=subprocess.DEVNULL) as holder:
-        lab.eventually(lambda: has_locks(holder.pid), "the disk is held")
-        for _ in "once", "again":
-            refused = scene.virsh("start", "g", check=False)
-            assert f"'{scene.disk}' is in use by process {holder.pid} (" in refused.stderr
-            assert " and " not in refused.stderr.partition("evidence:")[0], refused.stderr
-            assert scene.left() == [image.name]
-        holder.kill()
+        try:
+            lab.eventually(lambda: has_locks(holder.pid), "the disk is held")
+            for _ in range(2):
+                refused = " ".join(scene.virsh("start", "g", check=False).stderr.split())
+                held = f"The disk image '{scene.disk}' is in use by process {holder.pid} "
+                assert f"{held}(qemu-system-x86), which holds its lock." in refused
+                assert scene.left() == [image.name]
+        finally:
+            holder.kill()
     scene.start()
     assert scene.state() == "running (restored)"
     assert scene.left() == []

@@ -166,6 +166,7 @@ async def start(launch: Launch, judge: Callable[[StepFailed], Awaitable[None]]) 
 
 async def _undo(launch: Launch) -> None:
     """Undo all that was done, to the end, whoever gives up waiting for it meanwhile."""
+    began = launch.clock.monotonic()
     undoing = asyncio.ensure_future(launch.undo.aclose())
     while not undoing.done():
         try:
@@ -610,4 +611,8 @@ STEPS: tuple[tuple[str, Callable[[Launch], Awaitable[None]]], ...] = (
     ("load", _load),
     ("cont", _cont),
 )
-"""The steps in their order; the names are those of records, errors and ``virtup attempts``."""
+"""The steps in their order; the names are those of records, errors and ``virtup attempts``.
+
+A record has ``probe`` before them (QEMU is asked what it can do, when that is not known), and
+``diagnose`` and ``undo`` after one that did not hold.
+"""
