@@ -462,13 +462,14 @@ def test_an_image_is_verified(virtup: lab.Client, image: Path) -> None:
         change()
         done = virtup("save-verify", other, check=False)
         assert done.returncode == 1
-        assert f"Verdict:        damaged ({damage})\n" in done.stdout
+        word = "not checkable" if damage == "unreadable" else "damaged"
+        assert f"Verdict:        {word} ({damage})\n" in done.stdout
         assert done.stderr.startswith("error: ")
     assert virtup("save-verify", image, "--json").returncode == 0
     virtup("restore", image)
     done = virtup("save-verify", image, check=False)
-    assert "whole, but not to be restored (restored before)" in done.stdout
-    assert done.returncode == 1
+    assert "Verdict:        consumed; the file is whole\n" in done.stdout
+    assert done.returncode == 2
 
 
 def test_changed_disks_are_refused_until_a_person_accepts_them(
@@ -478,8 +479,10 @@ def test_changed_disks_are_refused_until_a_person_accepts_them(
     done = virtup("restore", image, check=False)
     assert done.returncode == 1
     assert "disk.raw' was changed after" in done.stderr
+    assert f"'virtup save-verify {image} --accept-disks' has it restored" in done.stderr
     done = virtup("save-verify", image, check=False)
-    assert "whole, but not to be restored (disks changed since)" in done.stdout
+    assert "Verdict:        disks changed; the file is whole\n" in done.stdout
+    assert done.returncode == 3
     assert f"'virtup save-verify {image} --accept-disks'" in done.stderr
     done = virtup("save-verify", image, "--accept-disks", check=False)
     assert done.returncode == 1

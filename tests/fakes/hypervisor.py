@@ -304,7 +304,7 @@ class FakeDomains:
         whole = path in self.images
         return {
             "path": path,
-            "verdict": "whole" if whole else "damaged",
+            "verdict": "whole" if whole else "not checkable",
             "damage": "" if whole else "unreadable",
             "sentence": "" if whole else f"the saved state '{path}' cannot be read",
             "contents": {"path": path} if whole else {},

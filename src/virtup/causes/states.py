@@ -25,7 +25,13 @@ SYMPTOMS = (
 GOOD_COPY = Fix(
     "restore a good copy of the image, if a backup has one", ("virtup save-verify {image}",)
 )
+ACCEPT_DISKS = Fix(
+    "accept the disks as they are, if you know that the change does no harm",
+    ("virtup save-verify {image} --accept-disks",),
+    Safety.CONFIRM,
+)
 _ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
+_FILE = re.compile(r"the file is left as it is(?:; 'start (?P<guest>[^'\n]+)' boots)?")
 
 
 def probes(_ev: Evidence) -> Iterator[Probe[Fact]]:
@@ -41,17 +47,17 @@ def image(ev: Evidence) -> str:
     return (seen["path"] or seen["bare"]) if seen is not None else ""
 
 
-def way_out(ev: Evidence) -> Fix:
-    """Return how the guest boots again, and what is lost by that."""
+def ways_out(ev: Evidence) -> tuple[Fix, ...]:
+    """Return how the guest boots again, and what is lost by that; none for one not known here."""
     guest = ev.guest or "NAME"
-    if said(ev).find(_ASIDE) is not None:
+    file = said(ev).find(_FILE)
+    if file is not None and not file["guest"]:
+        return ()
+    if file is not None or said(ev).find(_ASIDE) is not None:
         text = "boot from its disks: what was in the saved memory and not on them is lost"
-        return Fix(text, (f"virtup start {guest}",), Safety.CONFIRM)
-    return Fix(
-        "give the saved state up and boot from the disks: what was only in memory is lost",
-        (f"virtup start --force-boot {guest}",),
-        Safety.CONFIRM,
-    )
+        return (Fix(text, (f"virtup start {guest}",), Safety.CONFIRM),)
+    text = "give the saved state up and boot from the disks: what was only in memory is lost"
+    return (Fix(text, (f"virtup start --force-boot {guest}",), Safety.CONFIRM),)
 
 
 def finding(
@@ -79,7 +85,7 @@ def finding(
         path,
         Certainty.LIKELY,
         (seen.quote,),
-        (way_out(ev), *fixes),
+        (*ways_out(ev), *fixes),
         seen.at,
     )
 

@@ -31,11 +31,13 @@ from virtup.host.clock import Clock
 from virtup.host.console import Consoles
 from virtup.host.save_file import Image
 from virtup.machine.events import Event, EventBus
+from virtup.machine.failure import told
 from virtup.machine.launcher import Launcher, Request
 from virtup.machine.life import Machine
 from virtup.machine.settings import Settings
 from virtup.machine.states import Lifecycle, Shutoff
 from virtup.model.domain import Domain, format_domain
+from virtup.model.evidence import Evidence
 from virtup.model.save_image import ImageDamaged
 
 log = logging.getLogger(__name__)
@@ -129,11 +131,19 @@ class Domains:
         refuse_flags(flags, DEFINE_VALIDATE)
         domain = await self._launcher.complete(xml)
         async with self._claimed(domain, "define") as guest:
-            await asyncio.to_thread(self.store.write, domain)
-            detail = 1 if guest.persistent else 0
-            guest.redefine(domain)
-            self._lifecycle(guest, Lifecycle.DEFINED, detail)
+            await self.revise(guest, domain)
         return guest
+
+    async def complete(self, xml: str) -> Domain:
+        """Return *xml* as the definition that it would become; raises VirtError."""
+        return await self._launcher.complete(xml)
+
+    async def revise(self, guest: Guest, domain: Domain) -> None:
+        """Give *guest*, which the caller holds, its definition; durable when this returns."""
+        await asyncio.to_thread(self.store.write, domain)
+        detail = 1 if guest.persistent else 0
+        guest.redefine(domain)
+        self._lifecycle(guest, Lifecycle.DEFINED, detail)
 
     @contextlib.asynccontextmanager
     async def _claimed(self, domain: Domain, what: str) -> AsyncIterator[Guest]:
@@ -236,12 +246,29 @@ class Domains:
     async def restore(self, path: str, xml: str | None, flags: int) -> Guest:
         """Restore a guest from a file; the file is marked, and is not restored a second time."""
         refuse_flags(flags, 1 | 2 | 4 | 8)
-        image, domain = await self.saving.from_file(path, xml, flags)
+        try:
+            image, domain = await self.saving.from_file(path, xml, flags)
+        except ImageDamaged as damage:
+            raise await self._refused_file(path, damage) from damage
         async with self._claimed(domain, "restore") as guest:
             if guest.active:
                 raise OperationInvalid(f"domain '{guest.name}' is already active")
-            await self.launch(guest, domain, 0, None, image=image)
+            name = guest.name if guest.persistent else ""
+            refused = partial(self.saving.refused_file, path, name)
+            await self.launch(guest, domain, 0, None, image=image, refused=refused)
         return guest
+
+    async def _refused_file(self, path: str, damage: ImageDamaged) -> ImageDamaged:
+        """Return why a file is not restored; a guest that it is of has it on its record."""
+        name, uuid = await self.saving.guest_in(path)
+        guest = self._by_name.get(name)
+        if guest is None or not guest.persistent or str(uuids.UUID(bytes=guest.uuid)) != uuid:
+            refused = self.saving.refused_file(path, "", damage)
+            await told(refused.message, Evidence(phase="prepare", path=path), refused)
+            return refused
+        refused = self.saving.refused_file(path, name, damage)
+        await self._launcher.explain(refused, guest.definition, path=path)
+        return refused
 
     async def save_image_xml(self, path: str, flags: int) -> str:
         """Return the definition in an image."""

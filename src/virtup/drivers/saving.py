@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,15 @@ log = logging.getLogger(__name__)
 
 SAVE_BYPASS_CACHE, SAVE_RUNNING, SAVE_PAUSED, SAVE_RESET_NVRAM = 1, 2, 4, 8
 XML_SECURE = 1
+
+
+VERDICTS = {
+    Damage.CONSUMED: "consumed",
+    Damage.DISKS_CHANGED: "disks changed",
+    Damage.MACHINE_GONE: "cannot run here",
+    Damage.UNREADABLE: "not checkable",
+}
+"""What an image is that is not restored and was not found damaged; all but the last are whole."""
 
 
 def running_flag(flags: int) -> bool | None:
@@ -125,6 +135,7 @@ class Saving:
 
         It says what becomes of the state.
         """
+        path = self.saves.path(name)
         if damage.kind in STAYS:
             becomes = (
                 f"; 'start --force-boot {name}' or 'managedsave-remove {name}' gives the state up "
@@ -136,7 +147,14 @@ class Saving:
                 f"; its memory is lost. It was set aside as '{kept}': start the guest again and it "
                 "boots from its disks"
             )
-        return ImageDamaged(damage.kind, damage.message + becomes)
+        return ImageDamaged(damage.kind, damage.message + becomes + _acceptance(damage, path))
+
+    def refused_file(self, path: str, guest: str, damage: ImageDamaged) -> ImageDamaged:
+        """Return the error for the file at *path*; *guest* can be booted without it, "" if none."""
+        becomes = "; the file is left as it is"
+        if guest:
+            becomes += f"; 'start {guest}' boots the guest from its disks"
+        return ImageDamaged(damage.kind, damage.message + becomes + _acceptance(damage, path))
 
     async def domain_of(self, image: Image, xml: str | None = None) -> Domain:
         """Return the guest in *image*, completed; raises ImageDamaged when it cannot run here."""
@@ -151,6 +169,15 @@ class Saving:
                 kind,
                 f"the guest in the saved state '{image.path}' cannot run here: {error.message}",
             ) from error
+
+    async def guest_in(self, path: str) -> tuple[str, str]:
+        """Return name and UUID of the guest that a file seems to be of, "" for what it hides."""
+        head = await asyncio.to_thread(save_file.glimpse, path)
+        try:
+            domain = parse_domain(head.xml) if head is not None else None
+        except VirtError:
+            domain = None
+        return (domain.name, str(domain.uuid)) if domain is not None else ("", "")
 
     async def from_file(self, path: str, xml: str | None, flags: int) -> tuple[Image, Domain]:
         """Return image and guest of a file to restore from, checked."""
@@ -196,8 +223,9 @@ class Saving:
     async def verify(self, path: str) -> dict[str, Any]:
         """Read the whole image at *path* and tell what is in it, and what is wrong with it.
 
-        ``verdict`` is ``whole``, ``not checkable`` (libvirt's own, which carry no digests) or
-        ``damaged``; then ``damage`` and ``sentence`` say how.
+        ``verdict`` is ``whole``, ``not checkable`` (libvirt's own, which carry no digests, and
+        what cannot be read) or what keeps it from being restored: one of `VERDICTS`, or
+        ``damaged``. ``damage`` and ``sentence`` then say how.
         """
         found: dict[str, Any] = {
             "path": path,
@@ -217,7 +245,7 @@ class Saving:
             await self.domain_of(image)
         except ImageDamaged as damage:
             found |= {
-                "verdict": "damaged",
+                "verdict": VERDICTS.get(damage.kind, "damaged"),
                 "damage": damage.kind.value,
                 "sentence": damage.message,
             }
@@ -242,6 +270,14 @@ class Saving:
             log.warning("guest '%s': its save was cut short, it runs on", machine.name)
             durable.remove_durably(self._disk, note.temporary)
             await machine.after_cut_save()
+
+
+def _acceptance(damage: ImageDamaged, path: str) -> str:
+    """What a person may do who knows that a change of the disks does no harm."""
+    if damage.kind is not Damage.DISKS_CHANGED:
+        return ""
+    way = f"virtup save-verify {shlex.quote(path)} --accept-disks"
+    return f"; if you know that the change does no harm, '{way}' has it restored all the same"
 
 
 def with_running(image: Image, running: bool | None) -> Image:

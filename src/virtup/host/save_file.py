@@ -7,12 +7,13 @@ memory that either direction takes does not grow with the guest.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -286,18 +287,24 @@ def inspect(path: str) -> Image:
     Raises ImageDamaged for everything that keeps it from being restored but a past restore,
     which ``consumed_ns`` tells, and what the stream, the disks or QEMU have against it.
     """
+    with _opened(path) as fd:
+        return _inspect(fd, path)
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open what may be an image for the while; raises ImageDamaged for what cannot be read."""
+    fd = -1
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise ImageDamaged(Damage.FOREIGN, f"'{path}' is not a regular file")
-        return _inspect(fd, path)
+        yield fd
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 def _inspect(fd: int, path: str) -> Image:
@@ -338,6 +345,17 @@ def _check_lengths(trailer: Trailer, offset: int, end: int, path: str) -> None:
         )
 
 
+def glimpse(path: str) -> Head | None:
+    """Return what seems to be the head of the image at *path*, unchecked; None for none."""
+    try:
+        with _opened(path) as fd:
+            size = os.fstat(fd).st_size
+            header = save_image.read_header(os.pread(fd, HEADER_BYTES, 0), size, path)
+            return save_image.read_head(os.pread(fd, header.stream_offset, 0), header, size, path)
+    except ImageDamaged:
+        return None
+
+
 def is_of(path: str, id: str) -> bool:
     """Tell whether the image at *path* is whole and was written by the save *id*."""
     try:
@@ -354,18 +372,13 @@ def check_blocks(
 
     Raises ImageDamaged naming the first block that differs. Returns early when *cancelled*.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with _opened(path) as fd:
         os.posix_fadvise(fd, trailer.stream_offset, trailer.stream_bytes, os.POSIX_FADV_SEQUENTIAL)
         buffer = memoryview(bytearray(trailer.block_bytes))
         for block in range(trailer.blocks):
             if cancelled():
                 return
             _check_block(fd, path, trailer, block, buffer)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    finally:
-        os.close(fd)
 
 
 def _check_block(fd: int, path: str, trailer: Trailer, block: int, buffer: memoryview) -> None:
@@ -536,6 +549,7 @@ __all__ = [
     "accept_disks",
     "check_blocks",
     "clear",
+    "glimpse",
     "inspect",
     "is_of",
     "mark_consumed",

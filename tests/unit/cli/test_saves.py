@@ -624,14 +624,26 @@ def test_a_damaged_image_is_an_error(virtup: Virtup, fake: FakeDaemon) -> None:
 def test_an_image_that_does_not_fit_is_whole_and_says_what_to_do(
     virtup: Virtup, fake: FakeDaemon
 ) -> None:
-    verdict(fake, "damaged", "restored before")
+    verdict(fake, "consumed", "restored before")
     said = virtup("save-verify", "/w.img")
-    assert "Verdict:        whole, but not to be restored (restored before)\n" in said.out
-    assert (said.status, said.err) == (1, "error: it is restored before\n")
-    verdict(fake, "damaged", "disks changed since")
+    assert "Verdict:        consumed; the file is whole\n" in said.out
+    assert (said.status, said.err) == (2, "error: it is restored before\n")
+    verdict(fake, "disks changed", "disks changed since")
     said = virtup("save-verify", "/w.img")
-    assert "whole, but not to be restored (disks changed since)" in said.out
+    assert "Verdict:        disks changed; the file is whole\n" in said.out
     assert "'virtup save-verify /w.img --accept-disks'" in said.err
+    assert said.status == 3
+    verdict(fake, "cannot run here", "machine or CPU not available")
+    said = virtup("save-verify", "/w.img")
+    assert "Verdict:        cannot run here; the file is whole\n" in said.out
+    assert said.status == 4
+
+
+def test_an_image_that_cannot_be_read_is_not_checkable(virtup: Virtup, fake: FakeDaemon) -> None:
+    verdict(fake, "not checkable", "unreadable", contents={})
+    said = virtup("save-verify", "/w.img")
+    assert "Verdict:        not checkable (unreadable)\n" in said.out
+    assert (said.status, said.err) == (1, "error: it is unreadable\n")
 
 
 def test_a_daemon_that_checks_no_images(virtup: Virtup, fake: FakeDaemon) -> None:

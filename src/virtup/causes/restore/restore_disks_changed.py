@@ -10,7 +10,8 @@ The finding names the disk and what differs; `stat` and `qemu-img info` show it 
 
 ## What to do
 Put the disk back as it was, with its time of modification, and start again; or boot from the disk as
-it is now.
+it is now. Who knows that the change does no harm has virtup take the disk as it is:
+`virtup save-verify IMAGE --accept-disks`.
 
 ## Strings it goes by
 - `the disk '...' was changed after the state '...' was saved`
@@ -53,4 +54,4 @@ probes = states.probes
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with what is lost by each way out."""
     sentence = "The {image} does not fit a disk any more: {first}."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.ACCEPT_DISKS)

@@ -12,7 +12,7 @@ Name the right file. A managed one is set aside, and the guest boots.
 
 ## Strings it goes by
 - `image magic is incorrect`
-- `is not a saved guest (magic b'...')`
+- `is not a saved guest: it begins with '...'`
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS = re.compile(
 )
 POSITIVE = (
     Evidence(
-        error="operation failed: '/save/g.save' is not a saved guest (magic b'x'); "
+        error="operation failed: '/save/g.save' is not a saved guest: it is a program; "
         "its memory is lost. It was set aside as '/save/g.save.x': start the "
         "guest again and it boots from its disks"
     ),

@@ -15,11 +15,9 @@ from virtup.cli.verb import verb
 from virtup.cli.verbs.save import absolute
 from virtup.errors import Code, Origin, VirtError
 
-DAMAGED = "damaged"
-"""The daemon's verdict on an image that it would not restore."""
-UNFIT = ("restored before", "disks changed since", "machine or CPU not available")
-"""Damages that are none of the file: it was read to its end and is whole."""
-CHANGED = UNFIT[1]
+CHANGED = "disks changed"
+STATUS = {"consumed": 2, CHANGED: 3, "cannot run here": 4}
+"""The exit status for a file that is whole, and is not restored, by the daemon's verdict."""
 
 _MIB = 1024 * 1024
 
@@ -32,7 +30,9 @@ _MIB = 1024 * 1024
     flag("yes", "do not ask"),
     description=(
         "Reads all of it. Files of libvirt's own carry no digests: of their memory nothing can be\n"
-        "told. The exit status is 1 for a file that would not be restored."
+        "told. The exit status is 0 for a file that would be restored, 1 for a damaged one or one\n"
+        "that cannot be read; and for a whole one 2 when it was restored before, 3 when its disks\n"
+        "changed since, 4 when its machine or CPU is not here."
     ),
 )
 def save_verify(run: Run, *, image: str, accept_disks: bool, yes: bool) -> int:
@@ -47,10 +47,10 @@ def save_verify(run: Run, *, image: str, accept_disks: bool, yes: bool) -> int:
         run.out("".join(f"{label + ':':<15} {value}\n" for label, value in _rows(found)))
         if found["sentence"]:
             complain(found["sentence"])
-        if found["damage"] == CHANGED:
+        if found["verdict"] == CHANGED:
             way = f"virtup save-verify {shlex.quote(path)} --accept-disks"
             click.echo(f"It can be restored after '{way}'; read what that asks.", err=True)
-    return 1 if found["verdict"] == DAMAGED else 0
+    return STATUS.get(found["verdict"], 1 if found["damage"] else 0)
 
 
 def verified(run: Run, path: str) -> dict[str, Any]:
@@ -66,9 +66,10 @@ def verified(run: Run, path: str) -> dict[str, Any]:
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     verdict = found["verdict"]
-    if found["damage"]:
-        word = "whole, but not to be restored" if found["damage"] in UNFIT else verdict
-        verdict = f"{word} ({found['damage']})"
+    if verdict in STATUS:
+        verdict += "; the file is whole"
+    elif found["damage"]:
+        verdict += f" ({found['damage']})"
     held = found["contents"]
     rows = [("Image", found["path"]), ("Verdict", verdict)]
     if not held:
