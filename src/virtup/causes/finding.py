@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any, Self
 
+from virtup.model import repair as repairs
+from virtup.model.repair import Repair
+
 
 class Certainty(Enum):
     """How sure a finding is; only a probe of this host makes one ``proven``."""
@@ -30,12 +33,42 @@ NOWHERE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One way out: a sentence, and the commands that do it and undo it, ready to paste."""
+    """One way out: a sentence, and the commands that do it and undo it, ready to paste.
+
+    ``repair`` is what virtup can do of it itself; the commands are then its own.
+    """
 
     text: str
     commands: tuple[str, ...] = ()
     safety: Safety = Safety.MANUAL
     undo: tuple[str, ...] = ()
+    repair: tuple[Repair, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fix as JSON-ready data."""
+        return {
+            "text": self.text,
+            "commands": list(self.commands),
+            "safety": self.safety.value,
+            "undo": list(self.undo),
+            "repair": [one.to_dict() for one in self.repair],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the fix that `to_dict` wrote. Raises KeyError, TypeError, ValueError."""
+        return cls(
+            text=str(data["text"]),
+            commands=tuple(str(command) for command in data["commands"]),
+            safety=Safety(data["safety"]),
+            undo=tuple(str(command) for command in data["undo"]),
+            repair=tuple(repairs.from_dict(one) for one in data.get("repair", ())),
+        )
+
+
+def mend(text: str, *repair: Repair, safety: Safety) -> Fix:
+    """Return the fix that virtup can do by *repair*, with the commands that say the same."""
+    return Fix(text, repairs.commands_of(repair), safety, repairs.undo_of(repair), repair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +95,7 @@ class Finding:
         del data["at"]
         data["certainty"] = self.certainty.value
         data["evidence"] = list(self.evidence)
-        data["fixes"] = [
-            {
-                "text": fix.text,
-                "commands": list(fix.commands),
-                "safety": fix.safety.value,
-                "undo": list(fix.undo),
-            }
-            for fix in self.fixes
-        ]
+        data["fixes"] = [fix.to_dict() for fix in self.fixes]
         return data
 
     @classmethod
@@ -83,13 +108,5 @@ class Finding:
             subject=str(data["subject"]),
             certainty=Certainty(data["certainty"]),
             evidence=tuple(str(line) for line in data["evidence"]),
-            fixes=tuple(
-                Fix(
-                    text=str(fix["text"]),
-                    commands=tuple(str(command) for command in fix["commands"]),
-                    safety=Safety(fix["safety"]),
-                    undo=tuple(str(command) for command in fix["undo"]),
-                )
-                for fix in data["fixes"]
-            ),
+            fixes=tuple(Fix.from_dict(fix) for fix in data["fixes"]),
         )

@@ -6,9 +6,10 @@ import difflib
 import shlex
 from collections.abc import Iterable, Sequence
 
-from virtup.causes.finding import Fix, Safety
+from virtup.causes.finding import Fix, Safety, mend
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, PathFact
+from virtup.model.repair import GrantAccess, SetMode
 
 
 def account(ev: Evidence, uid: str = "") -> str:
@@ -62,19 +63,24 @@ def grant(ev: Evidence, fact: PathFact, *, uid: str = "") -> Fix:
     """
     letters = {"search": "--x", "read": "r--", "write": "rw-", "execute": "r-x"}[fact.lacks]
     who = account_name(ev, uid)
-    path = shlex.quote(fact.blocked)
+    text = f"let {account(ev, uid)} {fact.lacks} '{fact.blocked}'"
     if fact.owner == who:
-        command = f"chmod u+{letters.replace('-', '')} {path}"
-        undo = f"chmod {fact.mode} {path}"
-    else:
-        command = f"setfacl -m u:{who}:{letters} {path}"
-        undo = f"setfacl -x u:{who} {path}" if fact.acl else f"setfacl -b {path}"
-    return Fix(
-        text=f"let {account(ev, uid)} {fact.lacks} '{fact.blocked}'",
-        commands=(command,),
-        safety=Safety.AUTO,
-        undo=(undo,),
-    )
+        bits = f"u+{letters.replace('-', '')}"
+        return mend(text, SetMode(fact.blocked, bits, fact.mode), safety=Safety.AUTO)
+    number = ev.uid if ev.uid is not None else _number(uid)
+    if number is not None:
+        repair = GrantAccess(
+            fact.blocked, number, ev.user, letters, listed=fact.acl, readonly=fact.readonly
+        )
+        return mend(text, repair, safety=Safety.AUTO)
+    path = shlex.quote(fact.blocked)
+    undo = f"setfacl -x u:{who} {path}" if fact.acl else f"setfacl -b {path}"
+    return Fix(text, (f"setfacl -m u:{who}:{letters} {path}",), Safety.AUTO, (undo,))
+
+
+def _number(uid: str) -> int | None:
+    digits = uid.lstrip("+")
+    return int(digits) if digits.isdecimal() else None
 
 
 def edit(text: str) -> Fix:

@@ -68,6 +68,7 @@ FAMILIES = {
             "check": "check",
             "diagnose": "diagnose",
             "explain": "reasons",
+            "fix": "fix",
             "why": "reasons",
         },
     ),

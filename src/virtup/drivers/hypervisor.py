@@ -10,7 +10,9 @@ from typing import Any
 from virtup.drivers.autostart import Autostart
 from virtup.drivers.checks import Checks
 from virtup.drivers.domains import Domains
+from virtup.drivers.mending import GuestMender
 from virtup.drivers.node import Node
+from virtup.drivers.repairing import Repairing
 from virtup.drivers.saves import Saves
 from virtup.drivers.saving import Saving
 from virtup.drivers.store import Store
@@ -21,11 +23,13 @@ from virtup.host.accounts import Account
 from virtup.host.clock import Clock
 from virtup.host.disk import FileDisk, sweep
 from virtup.host.layout import Layout
+from virtup.host.mending import HostMender
 from virtup.host.node import boot_id
 from virtup.machine import foreign
 from virtup.machine.attempts import FAILED, Attempts
 from virtup.machine.events import EventBus
 from virtup.machine.launcher import Launcher
+from virtup.machine.repairs import Repairs
 from virtup.machine.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,6 +74,15 @@ class Hypervisor:
         )
 
         self.checks = Checks(self.domains, self.launcher)
+        self._repairs = Repairs(layout.repairs_dir, disk)
+        self.repairing = Repairing(
+            self.domains,
+            self.launcher,
+            self.checks,
+            attempts=self.attempts,
+            kept=self._repairs,
+            mender=GuestMender(self.domains, HostMender()),
+        )
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
@@ -83,6 +96,7 @@ class Hypervisor:
         for folder in (os.path.dirname(layout.ledger_file), layout.cache_dir, layout.autostart):
             sweep(disk, folder)
         self.attempts.sweep()
+        self._repairs.sweep()
 
     def qemu_account(self) -> Account | None:
         """Return whom QEMU runs as; None means the daemon's own user.
@@ -146,6 +160,31 @@ class Hypervisor:
     async def check(self, guest: str) -> dict[str, Any]:
         """Return what a start of the guest with that name or UUID would come to, as data."""
         return (await self.checks.guest(self.domains.by_name(self._name_of(guest)))).to_dict()
+
+    async def fix_plan(self, guest: str) -> dict[str, Any]:
+        """Return what keeps a guest from starting and what can be done about it, as data."""
+        return await self.repairing.plan(self.domains.by_name(self._name_of(guest)))
+
+    async def fix_apply(
+        self, guest: str, keys: list[str], transaction: str | None
+    ) -> dict[str, Any]:
+        """Do what of a plan has *keys*; see `Repairing.apply`."""
+        known = self.domains.by_name(self._name_of(guest))
+        try:
+            return await self.repairing.apply(known, keys, transaction)
+        finally:
+            self._account = None  # it may be in other groups now
+
+    async def fix_undo(self, guest: str) -> dict[str, Any]:
+        """Take back the last repair of a guest; see `Repairing.undo`."""
+        try:
+            return await self.repairing.undo(self._name_of(guest))
+        finally:
+            self._account = None
+
+    def fix_list(self, guest: str) -> list[dict[str, Any]]:
+        """Return the recorded repairs of a guest, oldest first."""
+        return self.repairing.recorded(self._name_of(guest))
 
     def boot_summary(self) -> dict[str, Any]:
         """Return what started with the host in this boot, and where saved guests are kept.

@@ -134,6 +134,18 @@ class Saves:
         )
         log.warning("guest '%s': %s", name, self._lost[name])
 
+    def lay_aside(self, name: str) -> str:
+        """Give a guest's image another name, as it is not to be used; return it. Raises OSError."""
+        kept = durable.set_aside(self._disk, self.path(name), "set-aside")
+        self._known.discard(name)
+        log.warning("guest '%s': its saved state was set aside as '%s'", name, kept)
+        return kept
+
+    def take_back(self, kept: str, name: str) -> None:
+        """Give the image that `lay_aside` named *kept* its name again. Raises OSError."""
+        durable.rename_durably(self._disk, kept, self.path(name))
+        self._known.add(name)
+
     def set_aside(self, name: str, damage: ImageDamaged) -> str:
         """Give a guest's damaged image another name, with its reason beside it; return it."""
         path = self.path(name)

@@ -6,12 +6,10 @@ import grp
 import os
 import pwd
 import shutil
-import subprocess
 from dataclasses import dataclass
 
 from virtup.errors import Code, Fault, VirtError
-
-_SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+from virtup.host import tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +95,10 @@ def _make(user: str) -> str:
     """Try the tools of this host, one after the other; return what the last one said."""
     said = "neither 'useradd' nor 'adduser' is installed"
     for steps in (_useradd(user), _adduser(user)):
-        path = shutil.which(steps[0][0], path=_SBIN)
+        path = shutil.which(steps[0][0], path=tool.SBIN)
         if path is None:
             continue
-        said = next(filter(None, (_tell(*step) for step in steps)), "")
+        said = next(filter(None, (tool.said_by(*step) for step in steps)), "")
         if not said:
             break
     return said
@@ -129,23 +127,3 @@ def _has_group(name: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _tell(tool: str, *arguments: str) -> str:
-    """Run a tool to its end; return its words when it failed, else nothing."""
-    try:
-        ran = subprocess.run(
-            (tool, *arguments),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=30,
-            env={"LC_ALL": "C", "PATH": _SBIN},
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return f"{tool}: {exc}"
-    if ran.returncode == 0:
-        return ""
-    return f"{tool}: {(ran.stderr or ran.stdout).strip()}"

@@ -48,6 +48,11 @@ class Layout:
     config_file: str
     lock_file: str
 
+    @property
+    def repairs_dir(self) -> str:
+        """The records of what was mended, beside those of starts; made when there is one."""
+        return f"{os.path.dirname(self.attempts_dir)}/repairs"
+
 
 def find(
     kind: Kind,

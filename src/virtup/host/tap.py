@@ -19,7 +19,7 @@ DEVICE = "/dev/net/tun"
 NAME_BYTES_MAX = 15
 """The longest name of a network interface (IFNAMSIZ is 16, with the NUL)."""
 
-_TUNSETIFF = 0x400454CA
+_TUNSETIFF, _TUNSETPERSIST, _TUNSETOWNER = 0x400454CA, 0x400454CB, 0x400454CC
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
@@ -96,6 +96,54 @@ def open_tap(
     return Tap(fd, made)
 
 
+def exists(name: str) -> bool:
+    """Tell whether there is an interface of that name."""
+    return _index(name) != 0
+
+
+def owner(name: str) -> int | None:
+    """Return the uid that a tap belongs to; None for one of nobody's, and for what is no tap."""
+    try:
+        with open(f"/sys/class/net/{name}/owner", encoding="ascii") as file:
+            uid = int(file.read())
+    except (OSError, ValueError):
+        return None
+    return uid if uid >= 0 else None
+
+
+def make_lasting(name: str, uid: int) -> None:
+    """Make the tap *name*, up and owned by *uid*, that stays when nobody has it open.
+
+    Raises TapError; there is then none.
+    """
+    fd = _open_device()
+    try:
+        _attach(fd, name, multi_queue=False)
+        try:
+            fcntl.ioctl(fd, _TUNSETOWNER, uid)
+            fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+        except OSError as exc:
+            message = f"cannot keep the tap '{name}': {exc.strerror}"
+            raise _failed(TapError, message, name, exc.errno or 0) from exc
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            _set_flags_up(control, name)
+    finally:
+        os.close(fd)
+
+
+def remove_lasting(name: str) -> None:
+    """Remove a tap that `make_lasting` made. Raises TapError, also when somebody has it open."""
+    fd = _open_device()
+    try:
+        _attach(fd, name, multi_queue=False)
+        fcntl.ioctl(fd, _TUNSETPERSIST, 0)
+    except OSError as exc:
+        message = f"cannot remove the tap '{name}': {exc.strerror}"
+        raise _failed(TapError, message, name, exc.errno or 0) from exc
+    finally:
+        os.close(fd)
+
+
 def open_vhost() -> int | None:
     """Open /dev/vhost-net for one queue; None when this host or user has it not."""
     try:
@@ -135,8 +183,12 @@ def _set_up(name: str, mac: str, bridge: str | None, mtu: int | None, *, up: boo
         if bridge is not None:
             _ask(control, _SIOCBRADDIF, bridge, struct.pack("=i", _index(name)))
         if up:
-            (flags,) = struct.unpack_from("=h", _ask(control, _SIOCGIFFLAGS, name, b""), 16)
-            _ask(control, _SIOCSIFFLAGS, name, struct.pack("=h", flags | _IFF_UP))
+            _set_flags_up(control, name)
+
+
+def _set_flags_up(control: socket.socket, name: str) -> None:
+    (flags,) = struct.unpack_from("=h", _ask(control, _SIOCGIFFLAGS, name, b""), 16)
+    _ask(control, _SIOCSIFFLAGS, name, struct.pack("=h", flags | _IFF_UP))
 
 
 def _ask(control: socket.socket, number: int, name: str, value: bytes) -> bytes:

@@ -31,6 +31,10 @@ _VIRTUP_PROCEDURES = """
 4 PING virtup_request virtup_reply -
 5 VERIFY_IMAGE virtup_request virtup_reply -
 16 BOOT virtup_request virtup_reply -
+20 FIX virtup_request virtup_reply -
+21 FIX_APPLY virtup_request virtup_reply -
+22 FIX_UNDO virtup_request virtup_reply -
+23 FIX_LIST virtup_request virtup_reply -
 """
 _PROGRAMS = {
     REMOTE: ("remote", interface.REMOTE_PROCEDURES),

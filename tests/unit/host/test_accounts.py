@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from virtup.host import accounts
+from virtup.host import accounts, tool
 from virtup.host.accounts import Account, AccountMissing
 
 
@@ -46,7 +46,7 @@ def test_a_number_without_a_user_is_not_made() -> None:
 
 
 def test_a_host_without_the_tools_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_SBIN", "/nonexistent")
+    monkeypatch.setattr(tool, "SBIN", "/nonexistent")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(AccountMissing, match="neither 'useradd' nor 'adduser' is installed"):
         accounts.ensure("no-such-user-here")
@@ -56,7 +56,7 @@ def tools(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None
     for name, body in scripts.items():
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {folder}/ran\n{body}\n')
         (folder / name).chmod(0o755)
-    monkeypatch.setattr(accounts, "_SBIN", str(folder))
+    monkeypatch.setattr(tool, "SBIN", str(folder))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(accounts, "_has_group", lambda name: name == "kvm")
 

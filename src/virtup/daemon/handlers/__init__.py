@@ -8,6 +8,7 @@ def load() -> None:
         domain,
         elsewhere,
         events,
+        fix,
         lists,
         node,
         qemu,

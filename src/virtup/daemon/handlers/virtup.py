@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtup import __version__
 from virtup.daemon.registry import Args, Reply, handles
+from virtup.daemon.requests import domain as _domain
+from virtup.daemon.requests import reply as _reply
+from virtup.daemon.requests import request as _request
 from virtup.errors import InvalidArgument, OperationDenied
 from virtup.wire.tables import VIRTUP
 
@@ -60,8 +63,9 @@ async def check(client: Client, args: Args) -> Reply:
 async def verify_image(client: Client, args: Args) -> Reply:
     """Read the whole image at ``{"path": absolute}`` and tell what is in it and wrong with it.
 
-    The reply has ``path``, ``verdict`` (``whole``, ``not checkable``, ``damaged``), ``damage``
-    and ``sentence`` (both empty where nothing is wrong), and ``contents``.
+    The reply has ``path``, ``verdict`` (``whole``, ``not checkable``, ``damaged``, ``consumed``,
+    ``disks changed``, ``cannot run here``), ``damage`` and ``sentence`` (both empty where nothing
+    is wrong), and ``contents``.
     """
     path = _request(args).get("path")
     if not isinstance(path, str) or not path.startswith("/"):
@@ -74,28 +78,3 @@ async def boot(client: Client, args: Args) -> Reply:
     """Tell what started with the host: ``{"guests": [...], "save_dir"}``, as the driver has it."""
     _request(args)
     return _reply(client.hypervisor.boot_summary())
-
-
-def _domain(args: Args) -> str:
-    name = _request(args).get("domain")
-    if not isinstance(name, str) or not name:
-        raise InvalidArgument("the request has no 'domain', a guest's name or UUID")
-    return name
-
-
-def _request(args: Args) -> dict[str, Any]:
-    import json
-
-    try:
-        request = json.loads(args["request"] or "{}")
-    except (ValueError, RecursionError) as exc:
-        raise InvalidArgument(f"the request is not JSON: {exc}") from exc
-    if not isinstance(request, dict):
-        raise InvalidArgument("the request is not a JSON object")
-    return request
-
-
-def _reply(value: Any) -> Reply:
-    import json
-
-    return {"reply": json.dumps(value)}

@@ -62,6 +62,14 @@ def may(path: str, who: Who, bits: int) -> bool:
     return _missing(path, who, bits) == 0
 
 
+def granted(path: str, who: Who) -> int:
+    """Return all the bits that *who* has on *path*, whichever of the entries gives them."""
+    found = 0
+    for bits in _grants(path, os.stat(path), who):
+        found |= bits
+    return found
+
+
 def _walk(path: str, who: Who) -> str:
     """Return *path* without symbolic links; raise _Stop where *who* cannot go on."""
     pending = _pieces(path)[::-1]
