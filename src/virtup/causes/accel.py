@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from virtup.causes.finding import Certainty
+from virtup.causes.finding import NOWHERE, Certainty
 from virtup.causes.usage import wants_kvm
-from virtup.causes.words import Seen, errno_of, said
+from virtup.causes.words import Seen, errno_of, noted, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
 
@@ -22,11 +22,27 @@ _REFUSED = re.compile(
 )
 _NONE = re.compile(
     r"(?:domain requires kvm|host does not support domain type '?kvm|type=kvm\b[^\n]*not found|get preferred machine for \S+ type=kvm|does not support virt type 'kvm'"
-    r"|could not find capabilities for domaintype=kvm"
+    r"|could not find capabilities for (?:arch=\S+ )?domaintype=kvm|does not support any virtuali[sz]ation options[^\n]*kvm"
     r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
     r"|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
     re.IGNORECASE,
 )
+_NOTED = tuple(
+    (slug, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
+    for slug, pattern in (
+        (
+            "kvm-disabled-firmware",
+            r"(?:kvm: |\bvmx\b|\bsvm\b|virtuali[sz]ation)[^\n]*(?:disabled|not enabled) \(?(?:by|in) (?:the )?bios",
+        ),
+        ("kvm-module-not-loaded", r"modprobe: (?:fatal|error):[^\n]*\bkvm(?:_intel|_amd)?\b"),
+        (
+            "kvm-nested-off",
+            r"hypervisor vendor:|^flags\s*:[^\n]*\bhypervisor\b|only emulated cpus are available"
+            r"|dmi: (?:vmware|qemu|xen|innotek|microsoft)|detected virtualization (?!none)\w+",
+        ),
+    )
+)
+"""What a kernel's log or a listing says, by the cause that it tells."""
 _BUSY = re.compile(r"\b16 device|device or resource busy", re.IGNORECASE)
 
 
@@ -36,26 +52,49 @@ class Verdict:
 
     slug: str
     certainty: Certainty
-    seen: Seen
+    seen: Seen | None
     fact: KvmFact | None
+    note: str = ""
+    """What that host's own log or listing says of it, when nobody could look."""
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The line that says it, if one does."""
+        return (self.seen.quote,) if self.seen else ()
+
+    @property
+    def at(self) -> int:
+        """Where the words say it."""
+        return self.seen.at if self.seen else NOWHERE
 
 
 def probe(ev: Evidence) -> Iterator[Kvm]:
-    """Ask for the state of KVM when it was refused."""
-    if ev.uid is not None and _seen(ev) is not None:
+    """Ask for the state of KVM when it was refused, or a start would need it."""
+    wanted = _seen(ev) is not None or (ev.ahead and wants_kvm(ev.argv))
+    if ev.uid is not None and wanted:
         yield Kvm(ev.uid, ev.gids)
 
 
 def verdict(ev: Evidence) -> Verdict | None:
     """Return why KVM cannot be used, or None when nothing says that it cannot."""
     seen = _seen(ev)
-    if seen is None:
-        return None
     fact = ev.fact(Kvm(ev.uid, ev.gids)) if ev.uid is not None else None
+    if seen is None and not (ev.ahead and fact is not None and _unusable(fact)):
+        return None
     if fact is not None:
         slug, certainty = _by_host(fact)
         return Verdict(slug, certainty, seen, fact)
+    if seen is None:
+        return None
+    for slug, pattern in _NOTED:
+        note = noted(ev).find(pattern)
+        if note is not None:
+            return Verdict(slug, Certainty.LIKELY, seen, None, note.quote)
     return Verdict(*_by_words(seen), seen, None)
+
+
+def _unusable(fact: KvmFact) -> bool:
+    return fact.busy or not (fact.node and fact.allowed)
 
 
 def _seen(ev: Evidence) -> Seen | None:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
-from virtup.causes.finding import NOWHERE, Certainty, Fix, Safety
+from virtup.causes.finding import NOWHERE, Certainty, Fix, Safety, mend
 from virtup.causes.usage import FileUse, Role, files
 from virtup.causes.who import account, grant, mode
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import PathAccess, PathFact
+from virtup.model.probe import ImageInfo, PathAccess, PathFact
+from virtup.model.repair import RemountWritable
 
 
 class Kind(Enum):
@@ -105,7 +106,7 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             ),
         ),
         (Role.DTB, r"(?:couldn't|could not) open dtb file (?P<path>/[^\s:]+)(?P<err>[^\n]*)"),
-        (Role.FIRMWARE, r"could not load (?:pc )?bios '(?P<path>[^'\n]+)'(?P<err>[^\n]*)"),
+        (Role.FIRMWARE, r"could not load (?:pc )?bios '(?P<path>(?!bios(?:-\w+)?\.bin')[^'\n]+)'(?P<err>[^\n]*)"),
         (
             Role.SHARE,
             r"cannot initialize fsdev[^\n]*: failed to open '(?P<path>/[^'\n]+)'(?P<err>[^\n]*)",
@@ -213,6 +214,17 @@ def uses(ev: Evidence, roles: Collection[Role]) -> Iterator[tuple[FileUse, Failu
     for path, failure in told.items():
         if path not in named and failure.role in roles:
             yield FileUse(path, failure.role), failure
+    if ev.ahead and Role.BACKING in roles:
+        yield from ((use, None) for use in below(ev) if use.path not in named)
+
+
+def below(ev: Evidence) -> Iterator[FileUse]:
+    """Yield the backing files that the images' own headers name, as far as they are there."""
+    for use in files(ev.argv):
+        fact = ev.fact(ImageInfo(use.path)) if use.role is Role.DISK and use.chained else None
+        for link in fact.chain if fact else ():
+            if link.exists:
+                yield FileUse(link.path, Role.BACKING, format=link.declared)
 
 
 def file_probes(ev: Evidence, roles: Collection[Role]) -> Iterator[PathAccess]:
@@ -243,8 +255,17 @@ def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> 
 
 
 def _lent(ev: Evidence, use: FileUse, fact: PathFact) -> bool:
-    """Was the file's own mode no barrier, for QEMU's account owned it then?"""
-    return bool(fact.blocked) and fact.lacks != "search" and use.path in ev.handed_over
+    """Was the file's own mode no barrier, for QEMU's account owned it then, or will?
+
+    An owner is helped by what his own bits of the mode let him do.
+    """
+    if not fact.blocked or fact.lacks == "search":
+        return False
+    if not ev.ahead:
+        return use.path in ev.handed_over
+    needed = 0o600 if use.write else 0o400
+    lends = use.path in ev.plan.lends or (use.role is Role.BACKING and bool(ev.plan.lends))
+    return lends and int(fact.mode or "0", 8) & needed == needed
 
 
 WITHOUT_WORDS = ("prepare", "check")
@@ -313,14 +334,17 @@ def barrier(ev: Evidence, trouble: Trouble) -> tuple[str, tuple[str, ...], tuple
         )
     # what may not even be read may need to be written: grant all of it at once
     both = fact.lacks == "read" and trouble.use.write
-    fixes = [grant(ev, replace(fact, lacks="write") if both else fact, uid=uid)]
+    lacking = replace(fact, lacks="write") if both else fact
+    fixes = [grant(ev, lacking, uid=uid)]
     if fact.readonly:
-        point = shlex.quote(fact.readonly)
         evidence += (f"this host: '{fact.readonly}' is mounted read-only",)
-        fixes[0] = replace(
-            fixes[0],
-            commands=(f"mount -o remount,rw {point}", *fixes[0].commands),
-            safety=Safety.CONFIRM,
-            undo=(*fixes[0].undo, f"mount -o remount,ro {point}"),
+        writable = grant(ev, replace(lacking, readonly=""), uid=uid)
+        fixes.append(
+            mend(
+                f"make '{fact.readonly}' writable, and {writable.text}",
+                RemountWritable(fact.readonly),
+                *writable.repair,
+                safety=Safety.CONFIRM,
+            )
         )
     return sentence, evidence, tuple(fixes)

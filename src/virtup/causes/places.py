@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from virtup.causes.finding import NOWHERE
+from virtup.causes.sockets import foreseen_errno
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
@@ -22,12 +23,13 @@ OURS = ("prepare", "define", "log", "configure")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A place where the daemon could not write."""
+    """A place where the daemon could not write; ``foreseen`` that it has not tried yet."""
 
     path: str
     errno: int
     seen: Seen | None
     fact: PathFact | None
+    foreseen: bool = False
 
     @property
     def at(self) -> int:
@@ -39,6 +41,8 @@ class Refused:
         """The line that tells it, or what the kernel answered."""
         if self.seen is not None:
             return (self.seen.quote,)
+        if self.foreseen:
+            return ()
         return (f"using '{self.path}' failed with {errno.errorcode.get(self.errno, self.errno)}",)
 
 
@@ -48,14 +52,36 @@ def probe(path: str) -> PathAccess:
 
 
 def probes(ev: Evidence) -> Iterator[PathAccess]:
-    """Ask for the place where the daemon could not write."""
-    found = refused(ev)
+    """Ask for the place where the daemon could not write, or for all where it would."""
+    if ev.ahead:
+        yield from map(probe, ev.plan.makes)
+    found = _refused(ev)
     if found is not None and ev.uid is not None:
         yield probe(found.path)
 
 
-def refused(ev: Evidence) -> Refused | None:
-    """Return where the daemon could not write in one of its own steps, or None."""
+def refused(ev: Evidence) -> Iterator[Refused]:
+    """Yield where the daemon could not write in one of its own steps, or could not before a start."""
+    if ev.ahead:
+        for path in ev.plan.makes:
+            fact = ev.fact(probe(path))
+            number = foreseen_errno(fact) or (errno.ENOSPC if fact and _full(fact) else None)
+            if number is not None:
+                yield Refused(path, number, None, fact, foreseen=True)
+    found = _refused(ev)
+    if found is not None:
+        yield found
+
+
+BLOCK = 4096
+"""What a new file takes at least, in bytes."""
+
+
+def _full(fact: PathFact) -> bool:
+    return 0 <= fact.free_bytes < BLOCK or fact.free_inodes == 0
+
+
+def _refused(ev: Evidence) -> Refused | None:
     if ev.phase not in OURS:
         return None
     seen = said(Evidence(error=ev.error)).find(_WORDS)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from virtup.causes.finding import NOWHERE
+from virtup.causes.finding import NOWHERE, Certainty
 from virtup.causes.usage import PortUse, ports
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
@@ -29,27 +29,38 @@ _OPTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A port that was refused; ``use`` says what for, ``errno`` why if the words tell."""
+    """A port that was refused, or would be; ``use`` says what for, ``errno`` why if that is known."""
 
     use: PortUse
     errno: int | None
-    seen: Seen
+    seen: Seen | None
     fact: PortFact | None
+    certainty: Certainty = Certainty.PROVEN
+    """How sure it is, once a process was seen to listen there."""
 
     @property
     def at(self) -> int:
         """Where the words tell it."""
         return self.seen.at if self.seen else NOWHERE
 
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The line that tells it, if one does."""
+        return (self.seen.quote,) if self.seen else ()
+
 
 def probes(ev: Evidence) -> Iterator[PortHolder]:
-    """Ask who has the ports that were refused."""
-    if ev.uid is not None:
+    """Ask who has the ports that were refused; before a start, all that it would listen on."""
+    if ev.ahead:
+        yield from (PortHolder(use.port, use.protocol) for use in ports(ev.argv))
+    elif ev.uid is not None:
         yield from (PortHolder(one.use.port, one.use.protocol) for one in taken(ev))
 
 
 def taken(ev: Evidence) -> list[Taken]:
-    """Return the ports that were refused, in the order of the words."""
+    """Return the ports that were refused, in the order of the words, or would be."""
+    if ev.ahead:
+        return list(_foreseen(ev))
     found: list[Taken] = []
     for seen in said(ev).find_all(_BIND):
         for use in _uses(seen):
@@ -60,6 +71,29 @@ def taken(ev: Evidence) -> list[Taken]:
             if all(other.use.port != use.port for other in found):
                 found.append(Taken(use, number, seen, fact))
     return found
+
+
+_ANY = {"0.0.0.0", "::", ""}  # noqa: S104
+
+
+def _foreseen(ev: Evidence) -> Iterator[Taken]:
+    """Yield the ports on which another process listens where QEMU would.
+
+    A listener on all addresses of the other family is in the way unless it wants that family
+    alone, which the kernel does not show.
+    """
+    for use in ports(ev.argv):
+        fact = ev.fact(PortHolder(use.port, use.protocol))
+        if fact is None or use.last > use.port:
+            continue
+        ours = {"localhost": "127.0.0.1"}.get(use.address, use.address)
+        for bound in fact.addresses:
+            if ours != bound and not {ours, bound} & _ANY:
+                continue
+            sure = ours in {bound, ""} or (":" in ours) == (":" in bound)
+            certainty = Certainty.PROVEN if sure else Certainty.LIKELY
+            yield Taken(use, errno.EADDRINUSE, None, fact, certainty)
+            break
 
 
 def _uses(seen: Seen) -> list[PortUse]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from virtup.causes.finding import NOWHERE
 from virtup.causes.words import Seen, errno_of, said
-from virtup.model.evidence import Evidence
+from virtup.model.evidence import CHECK, Evidence
 from virtup.model.probe import PathAccess, PathFact
 
 _WORDS = re.compile(
@@ -23,12 +23,13 @@ _WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """A socket that could not be made."""
+    """A socket that could not be made; ``foreseen`` that nobody has tried yet."""
 
     path: str
     errno: int | None
     seen: Seen | None
     fact: PathFact | None
+    foreseen: bool = False
 
     @property
     def at(self) -> int:
@@ -40,18 +41,25 @@ class Unbound:
         """The line that tells it, or what the kernel answered."""
         if self.seen is not None:
             return (self.seen.quote,)
+        if self.foreseen:
+            return ()
         name = errno.errorcode.get(self.errno or 0, str(self.errno))
         return (f"making the socket '{self.path}' failed with {name}",)
 
 
 def probes(ev: Evidence) -> Iterator[PathAccess]:
     """Ask for the directory of each socket that could not be made."""
-    if ev.uid is not None:
+    if ev.uid is not None or ev.ahead:
         yield from (_probe(ev, one.path) for one in unbound(ev))
 
 
 def unbound(ev: Evidence) -> list[Unbound]:
-    """Return the sockets that could not be made, in the order of the words."""
+    """Return the sockets that could not be made, in the order of the words.
+
+    Before a start these are all that it would make.
+    """
+    if ev.ahead:
+        return [_foreseen(ev, path) for path in _planned(ev)]
     found = []
     for seen in said(ev).find_all(_WORDS):
         path = seen["a"] or seen["b"] or seen["c"]
@@ -62,12 +70,36 @@ def unbound(ev: Evidence) -> list[Unbound]:
     return found
 
 
+def _foreseen(ev: Evidence, path: str) -> Unbound:
+    fact = _fact(ev, path)
+    return Unbound(path, foreseen_errno(fact), None, fact, foreseen=True)
+
+
+def foreseen_errno(fact: PathFact | None) -> int | None:
+    """Return what the kernel will answer who makes an entry there, None when it may be made."""
+    if fact is None or fact.allowed:
+        return None
+    if fact.missing:
+        return errno.ENOENT
+    if fact.not_directory:
+        return errno.ENOTDIR
+    if fact.loop:
+        return errno.ELOOP
+    return errno.EROFS if fact.readonly else errno.EACCES
+
+
+def _planned(ev: Evidence) -> Iterator[str]:
+    """Yield the sockets of a start, those left out whose directory it makes itself."""
+    own = tuple(f"{path}/" for path in ev.plan.makes)
+    yield from (path for path in ev.plan.sockets if not path.startswith(own))
+
+
 def _probe(ev: Evidence, path: str) -> PathAccess:
     """In a step before QEMU runs it is the daemon that makes the socket."""
-    if ev.phase == "prepare":
+    if ev.phase in {"prepare", CHECK}:
         return PathAccess(path, "create")
     return PathAccess(path, "create", ev.uid, ev.gids)
 
 
 def _fact(ev: Evidence, path: str) -> PathFact | None:
-    return ev.fact(_probe(ev, path)) if ev.uid is not None else None
+    return ev.fact(_probe(ev, path)) if ev.uid is not None or ev.ahead else None

@@ -36,7 +36,8 @@ class Role(Enum):
 class FileUse:
     """A file that QEMU opens; ``format`` is the declared image format, ``""`` when none.
 
-    ``block`` says that it has to be a block device.
+    ``block`` says that it has to be a block device, ``shared`` that the guest lets others write
+    to it as well. ``chained``: what the image stands on is what its own header says.
     """
 
     path: str
@@ -44,6 +45,8 @@ class FileUse:
     write: bool = False
     format: str = ""
     block: bool = False
+    shared: bool = False
+    chained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +206,16 @@ def _images(argv: tuple[str, ...]) -> Iterator[FileUse]:
             path = str(fields["file"]).removeprefix("file:")
             write = not _on(fields.get("readonly", fields.get("read-only")))
             cdrom = fields.get("media") == "cdrom"
-            yield FileUse(
-                path, role, write=write and not cdrom, format=str(fields.get("format", ""))
-            )
-    drives = {str(option.fields().get("drive", "")) for option in options(argv)}
+            form = str(fields.get("format", ""))
+            yield FileUse(path, role, write=write and not cdrom, format=form, chained=form != "raw")
+    given = [option.fields() for option in options(argv)]
+    drives = {str(one.get("drive", "")): _on(one.get("share-rw")) for one in given}
     for name, node in nodes.items():
         above = [other for other in nodes.values() if other.get("file") == name]
-        yield from _blockdev(name, node, above, flash, whole=name in drives)
+        heads = {name, *(str(other.get("node-name", "")) for other in above)}
+        shared = any(drives.get(head, False) for head in heads)
+        whole = name in drives
+        yield from _blockdev(name, node, above, flash, whole=whole, shared=shared)
 
 
 def _blockdev(
@@ -219,6 +225,7 @@ def _blockdev(
     flash: set[str],
     *,
     whole: bool,
+    shared: bool,
 ) -> Iterator[FileUse]:
     """Yield what a node opens; *whole* when a device has the node itself for its drive."""
     inner = node.get("file")
@@ -231,10 +238,18 @@ def _blockdev(
     named = {name, *(str(other.get("node-name", "")) for other in above)}
     role = Role.FIRMWARE if named & flash else Role.DISK
     readonly = _on(layer.get("read-only")) or _on(node.get("read-only"))
-    declared = str(layer.get("driver", "")) if above else ""
+    declared = str(layer.get("driver", "")) if above else "raw" if whole else ""
     block = node.get("driver") == "host_device"
     write = not readonly and (bool(above) or block or whole)
-    yield FileUse(str(path), role, write=write, format=declared, block=block)
+    yield FileUse(
+        str(path),
+        role,
+        write=write,
+        format=declared,
+        block=block,
+        shared=shared,
+        chained=declared != "raw" and "backing" not in layer,
+    )
 
 
 _BLOB = re.compile(r"-blockdev (\{[^\n]*?\}): ")

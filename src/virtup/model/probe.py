@@ -96,9 +96,13 @@ class PathAccess(Probe[PathFact]):
 
 @dataclass(frozen=True, slots=True)
 class LockFact(Fact):
-    """Who holds locks on a file, or has it open when the kernel does not name the holder."""
+    """Who holds locks on a file, and the first and last byte of each range that is locked.
+
+    Of a lock whose holder the kernel does not show there is only the range.
+    """
 
     holders: tuple[Holder, ...] = ()
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,12 @@ class LockHolder(Probe[LockFact]):
 
 @dataclass(frozen=True, slots=True)
 class PortFact(Fact):
-    """Who listens on a TCP or UDP port; ``address`` is the address that is bound."""
+    """Who listens on a TCP or UDP port; ``addresses`` are all that are bound, ``address`` the first."""
 
     listening: bool = False
     address: str = ""
     holders: tuple[Holder, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,7 @@ class MemoryFact(Fact):
     total_kib: int = 0
     available_kib: int = 0
     swap_free_kib: int = 0
+    swap_total_kib: int = 0
     overcommit: int = 0
     commit_free_kib: int = -1
     limit_kib: int = -1
@@ -303,7 +309,10 @@ class ImageInfo(Probe[ImageFact]):
 
 @dataclass(frozen=True, slots=True)
 class LinkFact(Fact):
-    """A network interface of the host; ``kind`` is ``bridge``, ``tun``, ``bond``, ``other``..."""
+    """A network interface of the host; ``kind`` is ``bridge``, ``tun``, ``bond``, ``other``...
+
+    ``ours``: the daemon may open it as a tap, or make it where it is missing.
+    """
 
     exists: bool = False
     kind: str = ""
@@ -311,6 +320,7 @@ class LinkFact(Fact):
     owner: str = ""
     holders: tuple[Holder, ...] = ()
     nearby: tuple[str, ...] = ()
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)

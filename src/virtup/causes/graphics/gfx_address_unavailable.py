@@ -65,7 +65,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
     refused = [
         (one.use.address, one.seen)
         for one in ports.taken(ev)
-        if one.errno == errno.EADDRNOTAVAIL and one.use.what.startswith(("VNC", "SPICE"))
+        if one.seen
+        and one.errno == errno.EADDRNOTAVAIL
+        and one.use.what.startswith(("VNC", "SPICE"))
     ]
     for address, seen in [*refused, *([(named["name"], named)] if named else [])]:
         yield _found(

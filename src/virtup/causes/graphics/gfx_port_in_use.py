@@ -75,7 +75,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if not use.what.startswith(("VNC", "SPICE")) or taken.errno != errno.EADDRINUSE:
             continue
         by = taken.fact.holders if taken.fact else ()
-        evidence = [taken.seen.quote]
+        evidence = list(taken.quotes)
         sentence = f"The {use.what} port {use.port}"
         if taken.fact is not None and taken.fact.listening:
             who = holders(by) if by else "a process that this account may not see"
@@ -86,7 +86,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         yield _found(
             sentence + ".",
             str(use.port),
-            Certainty.PROVEN if taken.fact and taken.fact.listening else Certainty.LIKELY,
+            taken.certainty if taken.fact and taken.fact.listening else Certainty.LIKELY,
             tuple(evidence),
             (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
             taken.at,

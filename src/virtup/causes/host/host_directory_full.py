@@ -25,6 +25,7 @@ from functools import partial
 
 from virtup.causes import places
 from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.places import Refused
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -64,9 +65,13 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a place without space or inodes."""
-    refused = places.refused(ev) or places.told(ev)
-    if refused is None or refused.errno not in _FULL:
-        return
+    refused = [*places.refused(ev)] or [*filter(None, [places.told(ev)])]
+    for one in refused:
+        if one.errno in _FULL:
+            yield _finding(one)
+
+
+def _finding(refused: Refused) -> Finding:
     fact = refused.fact
     directory = (fact.target if fact else "") or refused.path.rpartition("/")[0] or "/"
     what = "quota" if refused.errno == errno.EDQUOT else "space"
@@ -81,7 +86,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if fact.free_inodes == 0 and fact.free_bytes >= 65536:
             what = "free inodes"
     where = shlex.quote(directory)
-    yield _found(
+    return _found(
         f"The file system of the directory '{directory}' is full: no {what} left for '{refused.path}'.",
         directory,
         Certainty.PROVEN if proven else Certainty.LIKELY,

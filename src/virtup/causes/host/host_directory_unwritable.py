@@ -79,11 +79,13 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a place of the daemon's own where it may not write."""
-    refused = places.refused(ev)
-    if refused is None or refused.path.endswith(".sock"):
-        return
-    if refused.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return
+    for refused in places.refused(ev):
+        closed = refused.errno in {errno.EROFS, errno.EACCES, errno.EPERM}
+        if closed and not refused.path.endswith(".sock"):
+            yield from _findings(ev, refused)
+
+
+def _findings(ev: Evidence, refused: Refused) -> Iterator[Finding]:
     fact = refused.fact
     directory = refused.path.rpartition("/")[0] or "/"
     if fact is not None and fact.readonly and not fact.allowed:

@@ -24,8 +24,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix
-from virtup.causes.words import said
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
 
@@ -62,20 +62,25 @@ def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a path that does not fit."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
-        return
-    path = seen["path"]
+    if seen is not None:
+        yield _finding(seen["path"], seen)
+    for path in ev.plan.sockets:
+        if len(path.encode("utf-8", "surrogateescape")) > LIMIT:
+            yield _finding(path, None)
+
+
+def _finding(path: str, seen: Seen | None) -> Finding:
     length = len(path.encode("utf-8", "surrogateescape"))
     counted = (f"the path has {length} bytes, and {LIMIT} fit",) if length > LIMIT else ()
-    yield _found(
+    return _found(
         f"The path of a socket is too long ({length} bytes, and at most {LIMIT} fit): '{path}'.",
         path,
         Certainty.PROVEN if counted else Certainty.LIKELY,
-        (seen.quote, *counted),
+        (*((seen.quote,) if seen else ()), *counted),
         (
             Fix(
                 "use a shorter guest name, --root or --socket-dir, or a shorter path for the socket"
             ),
         ),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )

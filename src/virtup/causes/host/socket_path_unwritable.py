@@ -25,7 +25,7 @@ from functools import partial
 from virtup.causes import sockets
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.who import account, account_name, mode
-from virtup.model.evidence import Evidence
+from virtup.model.evidence import CHECK, Evidence
 from virtup.model.probe import PathAccess, PathFact
 
 CODE = "VU106"
@@ -69,7 +69,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
             continue
         directory = path.rpartition("/")[0] or "/"
         evidence = list(socket.quotes)
-        who = account(ev) if ev.phase != "prepare" else "The daemon"
+        who = "The daemon" if ev.phase in {"prepare", CHECK} else account(ev)
         sentence = f"{who} may not make the socket '{path}'"
         fix = Fix("see what keeps it out", (f"namei -l {shlex.quote(directory)}",))
         if fact is not None and fact.blocked:

@@ -58,7 +58,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     verdict = accel.verdict(ev)
     if verdict is None or verdict.slug != SLUG:
         return
-    evidence = [verdict.seen.quote]
+    evidence = list(verdict.quotes)
     if verdict.fact is not None:
         evidence.append(
             "this host: KVM refuses to make a machine: the processor's extension is taken"
@@ -73,5 +73,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 "end the other hypervisor's machines: `lsmod | grep -e vboxdrv -e vmmon` tells whose"
             ),
         ),
-        verdict.seen.at,
+        verdict.at,
     )

@@ -60,7 +60,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if verdict is None or verdict.slug != SLUG:
         return
     fact, who = verdict.fact, account_name(ev)
-    evidence = [verdict.seen.quote]
+    evidence = list(verdict.quotes)
     sentence = f"{account(ev)} may not use /dev/kvm"
     if fact is not None:
         held = f"mode {fact.mode}, owner {fact.owner}:{fact.group}"
@@ -86,5 +86,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
         verdict.certainty,
         tuple(evidence),
         tuple(fixes),
-        verdict.seen.at,
+        verdict.at,
     )

@@ -62,12 +62,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
         "so it has no KVM.",
         "/dev/kvm",
         verdict.certainty,
-        (verdict.seen.quote, "this host: the processor shows neither vmx nor svm"),
+        (*verdict.quotes, verdict.note or "this host: the processor shows neither vmx nor svm"),
         (
             edit(
                 "switch VT-x or SVM on in the firmware's setup, then power the host off and on; "
                 "or run without KVM (slow): <domain type='qemu'>"
             ),
         ),
-        verdict.seen.at,
+        verdict.at,
     )

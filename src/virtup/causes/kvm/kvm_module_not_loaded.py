@@ -61,7 +61,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         f"The kernel module {module} is not loaded, so there is no /dev/kvm.",
         module,
         verdict.certainty,
-        (verdict.seen.quote, f"this host: the processor has {flag}, and {module} is not loaded"),
+        (*verdict.quotes, verdict.note or f"this host: the processor has {flag}, and {module} is not loaded"),
         (Fix("load it", (f"modprobe {module}",), Safety.CONFIRM, (f"modprobe -r {module}",)),),
-        verdict.seen.at,
+        verdict.at,
     )

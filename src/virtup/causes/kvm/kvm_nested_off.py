@@ -64,8 +64,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         "/dev/kvm",
         verdict.certainty,
         (
-            verdict.seen.quote,
-            f"this host: a guest{named}, and its processor shows neither vmx nor svm",
+            *verdict.quotes,
+            verdict.note or f"this host: a guest{named}, and its processor shows neither vmx nor svm",
         ),
         (
             edit(
@@ -73,5 +73,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 "or run without KVM (slow): <domain type='qemu'>"
             ),
         ),
-        verdict.seen.at,
+        verdict.at,
     )

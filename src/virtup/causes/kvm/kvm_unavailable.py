@@ -68,7 +68,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if verdict is None or verdict.slug != SLUG:
         return
     fact = verdict.fact
-    evidence = [verdict.seen.quote]
+    evidence = list(verdict.quotes)
     if fact is not None:
         state = "there and open to QEMU" if fact.node else "not there"
         evidence.append(f"this host: /dev/kvm is {state}, kernel module {fact.module or 'none'}")
@@ -83,7 +83,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         verdict.certainty,
         tuple(evidence),
         (look, edit("or run without KVM (slow): <domain type='qemu'>")),
-        verdict.seen.at,
+        verdict.at,
     )
 
 

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
 from virtup.causes.usage import memory_kib
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -34,7 +34,7 @@ CODE = "VU070"
 SLUG = "mem-host-ram-short"
 
 _WORDS = re.compile(
-    r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'|failed to allocate memory for guest"
+    r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'|failed to allocate (?:memory for guest|memory: cannot|\d+ B: cannot)"
     r"|mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
     re.IGNORECASE,
 )
@@ -59,23 +59,24 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[Memory]:
     """Ask for the host's memory when QEMU got none."""
-    if ev.uid is not None and said(ev).find(_WORDS) is not None:
+    if ev.ahead or (ev.uid is not None and said(ev).find(_WORDS) is not None):
         yield Memory()
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding; proven when the guest's memory exceeds what there is."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
-        return
     asked, fact = memory_kib(ev.argv), ev.fact(Memory())
-    evidence = [seen.quote]
+    refused = _refused(asked, fact) if ev.ahead and fact else ""
+    if seen is None and not refused:
+        return
+    evidence = [seen.quote] if seen else []
     sentence = "The host cannot give the guest its memory"
     short = ""
     if asked:
         sentence = f"The host cannot give the guest its {mib(asked)} of memory"
     if fact is not None:
-        short = _short(asked, fact)
+        short = refused or _short(asked, fact)
         free = f"{mib(fact.available_kib)} of {mib(fact.total_kib)} are available"
         swap = f", {mib(fact.swap_free_kib)} of swap" if fact.swap_free_kib else ""
         evidence.append(f"this host: {free}{swap}")
@@ -86,7 +87,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         certainty,
         tuple(evidence),
         (Fix(f"lower <memory> in the definition, or {_other(short)}"),),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )
 
 
@@ -97,6 +98,22 @@ def _other(short: str) -> str:
 def mib(kib: int) -> str:
     """Return a size for people."""
     return f"{kib >> 20} GiB" if kib >= 10 << 20 else f"{kib >> 10} MiB"
+
+
+def _refused(asked: int, fact: MemoryFact) -> str:
+    """Return why the kernel will refuse to map *asked*, "" when it will not.
+
+    It does not look at what is available, unless it is told to (overcommit-accounting.rst): by
+    default it refuses what is more than all of the host's memory and swap.
+    """
+    if 0 <= fact.address_limit_kib < asked:
+        return f"a process may have {mib(fact.address_limit_kib)} ({_LIMIT})"
+    total = fact.total_kib + fact.swap_total_kib
+    if fact.overcommit == 0 and asked > total > 0:
+        return f"it has {mib(total)} in all"
+    if fact.overcommit == 2 and asked > fact.commit_free_kib >= 0:
+        return "overcommit is off (vm.overcommit_memory=2) and the limit is reached"
+    return ""
 
 
 def _short(asked: int, fact: MemoryFact) -> str:

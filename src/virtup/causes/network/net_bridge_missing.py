@@ -57,9 +57,9 @@ def probes(ev: Evidence) -> Iterator[Link]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each bridge that is not there."""
     for named in interfaces.bridges_told(ev):
-        if named.fact.exists if named.fact else _NO_BRIDGE.search(named.seen.quote):
+        if named.fact.exists if named.fact else _NO_BRIDGE.search(named.words):
             continue
-        evidence = [named.seen.quote]
+        evidence = list(named.quotes)
         fixes = [
             Fix(
                 "make the bridge (until the next boot), or correct its name in the definition",
@@ -78,5 +78,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
             Certainty.PROVEN if named.fact else Certainty.LIKELY,
             tuple(evidence),
             tuple(fixes),
-            named.seen.at,
+            named.at,
         )

@@ -65,13 +65,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if fact is not None and not fact.listening:
             continue
         who = holders(fact.holders) if fact and fact.holders else "another process"
-        evidence = [taken.seen.quote]
+        evidence = list(taken.quotes)
         if fact is not None:
             evidence.append(f"this host: {who} listens on {fact.address}:{use.port}")
         yield _found(
             f"The host's {use.protocol} port {use.port}, to be forwarded, is taken by {who}.",
             str(use.port),
-            Certainty.PROVEN if fact else Certainty.LIKELY,
+            taken.certainty if fact else Certainty.LIKELY,
             tuple(evidence),
             (edit(f"forward another port than {use.port}"),),
             taken.at,

@@ -55,7 +55,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         use, fact = taken.use, taken.fact
         if use.what != "port forward" or use.port >= 1024 or (fact and fact.listening):
             continue
-        evidence = [taken.seen.quote]
+        evidence = list(taken.quotes)
         if fact is not None:
             evidence.append(f"this host: nobody listens on {use.protocol} port {use.port}")
         yield _found(

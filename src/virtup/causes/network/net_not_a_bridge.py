@@ -58,16 +58,16 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each interface that is named as bridge and is none."""
     for named in interfaces.bridges_told(ev):
         fact = named.fact
-        if fact is None and not _KINDS.search(named.seen.quote):
+        if fact is None and not _KINDS.search(named.words):
             continue
         if fact is not None and (not fact.exists or fact.kind == "bridge"):
             continue
-        evidence = [named.seen.quote]
+        evidence = list(named.quotes)
         sentence = f"The interface '{named.name}' is not a bridge"
         if fact is not None:
             evidence.append(f"this host: '{named.name}' is of kind '{fact.kind}'")
         # an Open vSwitch bridge gives the same words and is no kernel bridge
-        plain = "is no bridge" in named.seen.quote or bool(CARD.match(named.name))
+        plain = "is no bridge" in named.words or bool(CARD.match(named.name))
         certainty = Certainty.LIKELY if plain else Certainty.POSSIBLE
         certainty = Certainty.PROVEN if fact else certainty
         yield _found(
@@ -76,5 +76,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
             certainty,
             tuple(evidence),
             (edit("name a bridge, or use <interface type='direct'> on this interface,"),),
-            named.seen.at,
+            named.at,
         )

@@ -55,7 +55,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each interface that refuses taps and may be Open vSwitch's."""
     for named in interfaces.bridges_told(ev):
         fact = named.fact
-        if not _REFUSED.search(named.seen.quote) or CARD.match(named.name):
+        if not (_REFUSED.search(named.words) or ev.ahead) or CARD.match(named.name):
             continue
         if fact is not None and fact.kind != "openvswitch":
             continue
@@ -67,7 +67,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
             else f"The bridge '{named.name}' may be Open vSwitch's, which the interface has to say.",
             named.name,
             certainty,
-            (named.seen.quote, *((f"this host: kind '{fact.kind}'",) if fact else ())),
+            (*named.quotes, *((f"this host: kind '{fact.kind}'",) if fact else ())),
             (edit("add <virtualport type='openvswitch'/> to the interface"),),
-            named.seen.at,
+            named.at,
         )

@@ -66,11 +66,11 @@ def probes(ev: Evidence) -> Iterator[Link]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a tap that another process has."""
     for named in interfaces.taps_told(ev):
-        busy = errno_of(named.seen.quote) == errno.EBUSY or ev.errno == errno.EBUSY
-        if not busy:
-            continue
         by = named.fact.holders if named.fact else ()
-        evidence = [named.seen.quote]
+        busy = errno_of(named.words) == errno.EBUSY or ev.errno == errno.EBUSY
+        if not busy and not (ev.ahead and by):
+            continue
+        evidence = list(named.quotes)
         if by:
             evidence.append(f"this host: {holders(by)} has '{named.name}' open")
         yield _found(
@@ -79,5 +79,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
             Certainty.PROVEN if by else Certainty.LIKELY,
             tuple(evidence),
             (edit(f"drop <target dev='{named.name}'/> or use another name"),),
-            named.seen.at,
+            named.at,
         )

@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import interfaces
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
 from virtup.causes.who import account_name
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
 
@@ -62,16 +62,26 @@ def probes(ev: Evidence) -> Iterator[Link]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a tap that is not there."""
+    for planned in ev.plan.taps:
+        fact = ev.fact(Link(planned.name))
+        if planned.must_exist and fact is not None and not fact.exists:
+            yield _finding(ev, planned.name, None, fact)
     seen = said(ev).find(_GONE)
     if seen is None:
         return
     name = seen["a"] or seen["b"]
     fact = ev.fact(Link(name))
-    if fact is not None and fact.exists:
-        return
-    evidence = [seen.quote, *([f"this host has no interface '{name}'"] if fact else [])]
+    if fact is None or not fact.exists:
+        yield _finding(ev, name, seen, fact)
+
+
+def _finding(ev: Evidence, name: str, seen: Seen | None, fact: LinkFact | None) -> Finding:
+    evidence = [
+        *([seen.quote] if seen else []),
+        *([f"this host has no interface '{name}'"] if fact else []),
+    ]
     tap = name or "TAP"
-    yield _found(
+    return _found(
         f"The tap device '{tap}' does not exist on this host.",
         name,
         Certainty.PROVEN if fact else Certainty.LIKELY,
@@ -87,5 +97,5 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 (f"ip tuntap del {tap} mode tap",),
             ),
         ),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )

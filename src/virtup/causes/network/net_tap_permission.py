@@ -28,14 +28,16 @@ from functools import partial
 from virtup.causes import interfaces
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.network.net_tun_missing import DEVICE, OPEN
-from virtup.causes.who import account, edit
+from virtup.causes.who import account, edit, mode
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import PathAccess, PathFact
+from virtup.model.probe import Link, PathAccess, PathFact
 
 CODE = "VU083"
 SLUG = "net-tap-permission"
 
+OURS = PathAccess(DEVICE, "write")
+"""May the daemon itself open the device?"""
 _DENIED = {errno.EACCES, errno.EPERM}
 _SAID = "qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not open /dev/net/tun: Permission denied\n"
 POSITIVE = (
@@ -62,14 +64,18 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[PathAccess]:
+def probes(ev: Evidence) -> Iterator[PathAccess | Link]:
     """Ask for the device."""
+    if ev.plan.taps:
+        yield OURS
+        yield from interfaces.tap_probes(ev)
     if ev.uid is not None and said(ev).find(OPEN) is not None:
         yield PathAccess(DEVICE, "write", ev.uid, ev.gids)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the device or the tap is refused."""
+    yield from _foreseen(ev)
     seen = _refused(ev)
     if seen is None:
         return
@@ -90,11 +96,35 @@ def find(ev: Evidence) -> Iterator[Finding]:
     )
 
 
+def _foreseen(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding before a start, where it is the daemon that opens taps."""
+    node = ev.fact(OURS)
+    closed = node is not None and bool(node.blocked)
+    for tap in ev.plan.taps:
+        fact = ev.fact(Link(tap.name))
+        if not closed and (fact is None or fact.ours):
+            continue
+        if closed and node is not None:
+            seen = f"this host: '{node.blocked}' has {mode(node)}"
+        elif fact is not None and fact.exists:
+            seen = f"this host: the tap '{tap.name}' belongs to uid {fact.owner}"
+        else:
+            seen = "this host: making a tap needs CAP_NET_ADMIN, which the daemon does not have"
+        yield _found(
+            f"{account(ev)} may not make or open tap devices (through {DEVICE}).",
+            DEVICE,
+            Certainty.PROVEN,
+            (seen,),
+            (edit("use <interface type='user'>, or a tap that was made for that user"),),
+        )
+        return
+
+
 def _refused(ev: Evidence) -> Seen | None:
     opened = said(ev).find(OPEN)
     if opened is not None and errno_of(opened["err"]) in _DENIED:
         return opened
     for named in interfaces.taps_told(ev):
-        if errno_of(named.seen.quote) in _DENIED or ev.errno in _DENIED:
+        if (named.seen and errno_of(named.words) in _DENIED) or ev.errno in _DENIED:
             return named.seen
     return None

@@ -22,8 +22,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.causes.words import errno_of, said
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
+from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -63,23 +63,34 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[PathAccess]:
     """Ask for the device."""
+    if ev.plan.taps:
+        yield PathAccess(DEVICE, "write")
     if ev.uid is not None and said(ev).find(OPEN) is not None:
         yield PathAccess(DEVICE, "write", ev.uid, ev.gids)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the device is not there."""
+    node = ev.fact(PathAccess(DEVICE, "write")) if ev.plan.taps else None
+    if node is not None and node.missing:
+        yield _finding(None, node)
     seen = said(ev).find(OPEN)
-    if seen is None or errno_of(seen["err"] + " ") not in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+    if seen is None or errno_of(seen["err"]) not in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
         return
     fact = ev.fact(PathAccess(DEVICE, "write", ev.uid, ev.gids)) if ev.uid is not None else None
-    if fact is not None and fact.exists:
-        return
-    yield _found(
+    if fact is None or not fact.exists:
+        yield _finding(seen, fact)
+
+
+def _finding(seen: Seen | None, fact: PathFact | None) -> Finding:
+    return _found(
         f"{DEVICE} does not exist: the kernel module tun is not loaded.",
         DEVICE,
         Certainty.PROVEN if fact else Certainty.LIKELY,
-        (seen.quote, *((f"this host has no '{fact.missing or DEVICE}'",) if fact else ())),
+        (
+            *((seen.quote,) if seen else ()),
+            *((f"this host has no '{fact.missing or DEVICE}'",) if fact else ()),
+        ),
         (Fix("load it", ("modprobe tun",), Safety.CONFIRM, ("modprobe -r tun",)),),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )

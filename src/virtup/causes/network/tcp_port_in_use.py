@@ -70,13 +70,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if display or use.what == "port forward" or taken.errno != errno.EADDRINUSE:
             continue
         who = holders(fact.holders) if fact and fact.holders else "another process"
-        evidence = [taken.seen.quote]
+        evidence = list(taken.quotes)
         if fact is not None and fact.listening:
             evidence.append(f"this host: {who} listens on {fact.address}:{use.port}")
         yield _found(
             f"The TCP port {use.port} of the {use.what} is taken by {who}.",
             str(use.port),
-            Certainty.PROVEN if fact and fact.listening else Certainty.LIKELY,
+            taken.certainty if fact and fact.listening else Certainty.LIKELY,
             tuple(evidence),
             (edit(f"use another port than {use.port}, or a UNIX socket,"),),
             taken.at,

@@ -23,7 +23,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.usage import cpu_model
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -60,22 +61,25 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[CpuModels]:
     """Ask the emulator for its CPU models when one was refused."""
-    if said(ev).find(_WORDS) is not None and ev.emulator and ev.uid is not None:
+    wanted = said(ev).find(_WORDS) is not None or (ev.ahead and cpu_model(ev.argv))
+    if wanted and ev.emulator and ev.uid is not None:
         yield CpuModels(ev.emulator, ev.uid, ev.gids)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the nearest models that this QEMU has."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
-        return
-    wanted = seen["a"] or seen["b"] or seen["c"]
+    wanted = cpu_model(ev.argv) if ev.ahead else ""
+    if seen is not None:
+        wanted = seen["a"] or seen["b"] or seen["c"]
     known = ev.fact(CpuModels(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
-    if known is not None and wanted in known.names:
+    if not wanted or (known is not None and wanted in known.names):
+        return
+    if seen is None and not (known and known.names):
         return
     near = nearest(wanted, known.names) if known else []
     sentence = f"This QEMU has no CPU model '{wanted}'"
-    evidence = [seen.quote]
+    evidence = [seen.quote] if seen else []
     if known:
         evidence.append(f"this host: '{wanted}' is not among the {len(known.names)} models it has")
     if near:
@@ -83,4 +87,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
     look = Fix("choose one that it lists", (f"{ev.emulator or 'qemu-system-x86_64'} -cpu help",))
     fix = edit(f"change <model>{wanted}</model> to '{near[0]}'") if near else look
     certainty = Certainty.PROVEN if known and known.names else Certainty.LIKELY
-    yield _found(sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at)
+    yield _found(
+        sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at if seen else NOWHERE
+    )

@@ -90,6 +90,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is not None:
         yield from _complaint(ev)
         return
+    yield from _foreseen(ev)
     refused = program.not_run(ev)
     fact = refused.fact if refused else None
     if refused is None or fact is None or not fact.exists or fact.interpreter_exists:
@@ -102,6 +103,27 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (*refused.quotes, f"this host has no '{fact.interpreter}'"),
         (Fix(f"install what has '{fact.interpreter}', or an emulator made for this host"),),
         refused.at,
+    )
+
+
+def _foreseen(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding for what the loader misses before anybody ran the program."""
+    whole = ev.fact(Emulator(ev.emulator, ev.uid, ev.gids)) if ev.ahead else None
+    for name in whole.libraries[:1] if whole else ():
+        yield _found(
+            f"The emulator '{ev.emulator}' needs the shared library '{name}', which this host does "
+            "not have.",
+            ev.emulator,
+            Certainty.PROVEN,
+            (f"this host: the loader finds no '{name}'",),
+            _fixes(ev.emulator),
+        )
+
+
+def _fixes(path: str) -> tuple[Fix, ...]:
+    return (
+        Fix("install what has it, or reinstall QEMU", (f"ldd {path} | grep 'not found'",)),
+        Fix("or reinstall", ("apt-get install --reinstall qemu-system-x86",), Safety.CONFIRM),
     )
 
 
@@ -118,9 +140,6 @@ def _complaint(ev: Evidence) -> Iterator[Finding]:
         path,
         Certainty.PROVEN if proven else Certainty.LIKELY,
         (seen.quote, *((f"this host: the loader finds no '{name}'",) if proven else ())),
-        (
-            Fix("install what has it, or reinstall QEMU", (f"ldd {path} | grep 'not found'",)),
-            Fix("or reinstall", ("apt-get install --reinstall qemu-system-x86",), Safety.CONFIRM),
-        ),
+        _fixes(path),
         seen.at,
     )

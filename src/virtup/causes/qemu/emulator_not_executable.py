@@ -75,6 +75,8 @@ _found = partial(Finding, CODE, SLUG)
 def probes(ev: Evidence) -> Iterator[Emulator | PathAccess]:
     """Ask for the program, and for the way to it."""
     yield from program.probe(ev)
+    if ev.ahead and ev.uid is not None:
+        yield PathAccess(ev.emulator, "execute", ev.uid, ev.gids)
     refused = program.not_run(ev)
     if refused is not None and ev.uid is not None:
         yield PathAccess(refused.path, "execute", ev.uid, ev.gids)

@@ -24,9 +24,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.usage import devices
 from virtup.causes.who import edit, nearest
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Devices, NamesFact
 
@@ -63,30 +64,38 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(ev: Evidence) -> Iterator[Devices]:
-    """Ask the emulator for its devices when it refused one."""
-    if said(ev).find(_WORDS) is not None and ev.emulator and ev.uid is not None:
+    """Ask the emulator for its devices when it refused one, or would be given some."""
+    wanted = said(ev).find(_WORDS) is not None or (ev.ahead and devices(ev.argv))
+    if wanted and ev.emulator and ev.uid is not None:
         yield Devices(ev.emulator, ev.uid, ev.gids)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the nearest devices that this QEMU has."""
-    seen = said(ev).find(_WORDS)
-    if seen is None:
-        return
-    wanted = seen["a"] or seen["b"] or seen["c"]
     known = ev.fact(Devices(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
-    if known is not None and wanted in known.names:
-        return
-    near = nearest(wanted, known.names, 1) if known and wanted else []
+    names = known.names if known else ()
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        wanted = seen["a"] or seen["b"] or seen["c"]
+        if wanted not in names:
+            yield _finding(ev, wanted, names, seen)
+    elif ev.ahead and names:
+        unknown = [name for name in devices(ev.argv) if name not in names]
+        yield from (_finding(ev, name, names, None) for name in unknown)
+
+
+def _finding(ev: Evidence, wanted: str, names: tuple[str, ...], seen: Seen | None) -> Finding:
+    near = nearest(wanted, names, 1) if wanted else []
     noun = f"device '{wanted}'" if wanted else "such device"
     sentence = f"This QEMU has no {noun}"
-    evidence = [seen.quote]
-    if known and known.names:
+    evidence = [seen.quote] if seen else []
+    if names:
         evidence.append(f"this host: {ev.emulator} does not list '{wanted}'")
     if near:
         sentence += f"; the nearest that it has: {near[0]}"
     fixes = [Fix(f"install the package that has '{wanted}', or use another device")]
     if near:
         fixes.insert(0, edit(f"change '{wanted}' to '{near[0]}'"))
-    certainty = Certainty.PROVEN if known and known.names and wanted else Certainty.LIKELY
-    yield _found(sentence + ".", wanted, certainty, tuple(evidence), tuple(fixes), seen.at)
+    certainty = Certainty.PROVEN if names and wanted else Certainty.LIKELY
+    at = seen.at if seen else NOWHERE
+    return _found(sentence + ".", wanted, certainty, tuple(evidence), tuple(fixes), at)

@@ -98,7 +98,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 
 def _images(ev: Evidence) -> list[FileUse]:
-    return [use for use in files(ev.argv) if use.role is Role.DISK]
+    return [use for use in files(ev.argv) if use.role is Role.DISK and use.chained]
 
 
 def _finding(

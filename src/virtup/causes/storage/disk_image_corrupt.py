@@ -35,7 +35,7 @@ CODE = "VU009"
 SLUG = "disk-image-corrupt"
 
 _WORDS = re.compile(
-    r"(?:image is corrupt|image corruption detected|header too short|l1 table is too small"
+    r"(?:image is corrupt|marking image as corrupt|image corruption detected|header too short|l1 table is too small"
     r"|could not read (?:l1|qcow2|refcount|snapshot)|is not cluster aligned"
     r"|refcount table offset|invalid (?:l1|refcount|reference count) table)",
     re.IGNORECASE | re.MULTILINE,
@@ -83,7 +83,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     path = image_of(ev.argv, told.line) if told else ""
     shown = False
     for use in files(ev.argv):
-        fact = ev.fact(ImageInfo(use.path)) if use.role is Role.DISK else None
+        image = use.role is Role.DISK and use.format != "raw"
+        fact = ev.fact(ImageInfo(use.path)) if image else None
         if fact is not None and fact.size > 0 and (fact.corrupt or fact.truncated):
             shown = True
             yield _finding(use.path, told if path in {"", use.path} else None, fact)

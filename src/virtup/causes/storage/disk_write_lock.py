@@ -26,8 +26,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.causes.usage import Role, files
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
+from virtup.causes.paths import below
+from virtup.causes.usage import FileUse, Role, files
 from virtup.causes.who import holder, holders
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
@@ -90,6 +91,8 @@ NEGATIVE = (
 
 def probes(ev: Evidence) -> Iterator[LockHolder]:
     """Ask who locks the image that the words name, else each writable image."""
+    if ev.ahead:
+        yield from (LockHolder(use.path) for use in _opened(ev))
     seen = said(ev).find(_LOCK)
     if seen is not None:
         yield from (LockHolder(path) for path in _paths(ev, seen))
@@ -97,6 +100,7 @@ def probes(ev: Evidence) -> Iterator[LockHolder]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each locked image; without a holder it is only likely."""
+    yield from _foreseen(ev)
     seen = said(ev).find(_LOCK)
     if seen is None:
         return
@@ -157,9 +161,9 @@ def _paths(ev: Evidence, seen: Seen) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _finding(ev: Evidence, seen: Seen, path: str, by: tuple[Holder, ...]) -> Finding:
+def _finding(ev: Evidence, seen: Seen | None, path: str, by: tuple[Holder, ...]) -> Finding:
     noun = f"The disk image '{path}'" if path else "A disk image"
-    evidence = [seen.quote]
+    evidence = [seen.quote] if seen else []
     if by:
         sentence = f"{noun} is in use by {_who(ev, by)}, which holds its lock."
         evidence += [f"pid {one.pid} ({one.command}) has '{path}' locked" for one in by[:2]]
@@ -168,8 +172,11 @@ def _finding(ev: Evidence, seen: Seen, path: str, by: tuple[Holder, ...]) -> Fin
         sentence = f"{noun} is locked by another process."
         find_out = f"fuser -v '{path}'" if path else "fuser -v IMAGE"
         fixes = (Fix("find who uses the image, and end that", (find_out,)),)
-    certainty = Certainty.PROVEN if by else Certainty.LIKELY
-    return Finding(CODE, SLUG, sentence, path, certainty, tuple(evidence), fixes, seen.at)
+        if seen is None:
+            evidence.append(f"this host: '{path}' is locked, and the kernel does not show by whom")
+    certainty = Certainty.PROVEN if by or seen is None else Certainty.LIKELY
+    at = seen.at if seen else NOWHERE
+    return Finding(CODE, SLUG, sentence, path, certainty, tuple(evidence), fixes, at)
 
 
 def _who(ev: Evidence, by: tuple[Holder, ...]) -> str:

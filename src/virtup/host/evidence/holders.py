@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 
 from virtup.model.probe import (
     Holder,
@@ -21,29 +22,49 @@ _LISTEN = "0A"
 
 
 def lock_holder(probe: LockHolder) -> LockFact:
-    """Return the processes that hold a lock on the file, by the kernel's ``fdinfo``.
+    """Return the processes that hold a lock on the file, by the kernel's ``fdinfo``, and what of it.
 
-    A locked file that is open in processes of which the kernel shows no ``fdinfo`` gives none.
+    A locked file that is open in processes of which the kernel shows no ``fdinfo`` gives none of
+    these, and the ranges that ``/proc/locks`` has.
     """
     wanted = os.stat(probe.path)
     same = (wanted.st_dev, wanted.st_ino)
     found: dict[int, Holder] = {}
+    node = f"{os.major(wanted.st_dev):02x}:{os.minor(wanted.st_dev):02x}:{wanted.st_ino}"
+    ranges = set(_ranges(line for line in _read("/proc/locks").splitlines() if f" {node} " in line))
     for pid, number in open_files():
         try:
             info = os.stat(f"/proc/{pid}/fd/{number}")
         except OSError:
             continue
-        if (info.st_dev, info.st_ino) == same and "\nlock:" in "\n" + _read(
-            f"/proc/{pid}/fdinfo/{number}"
-        ):
+        if (info.st_dev, info.st_ino) != same:
+            continue
+        lines = _read(f"/proc/{pid}/fdinfo/{number}").splitlines()
+        locks = [line for line in lines if line.startswith("lock:")]
+        ranges.update(_ranges(locks))
+        if locks:
             found.setdefault(pid, holder(pid))
-    return LockFact(tuple(found.values()))
+    return LockFact(tuple(found.values()), tuple(sorted(ranges)))
+
+
+def _ranges(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Yield first and last byte of the byte-range locks in *lines* (proc_locks(5)).
+
+    A lock of another kind (flock, lease) does not keep a byte range from being locked; one that
+    only waits (``->``) does not yet.
+    """
+    for line in lines:
+        words = line.split()
+        if "->" in words or not {"OFDLCK", "POSIX"} & set(words):
+            continue
+        first, last = words[-2:]
+        yield int(first), sys.maxsize if last == "EOF" else int(last)
 
 
 def port_holder(probe: PortHolder) -> PortFact:
     """Return who listens on the port, in this network namespace."""
     inodes: set[str] = set()
-    address = ""
+    addresses: dict[str, None] = {}
     for table in (probe.protocol, probe.protocol + "6"):
         for line in _read(f"/proc/net/{table}").splitlines()[1:]:
             fields = line.split()
@@ -53,11 +74,12 @@ def port_holder(probe: PortHolder) -> PortFact:
             if probe.protocol == "tcp" and fields[3] != _LISTEN:
                 continue
             inodes.add(fields[9])
-            address = address or _address(local)
+            addresses[_address(local)] = None
     if not inodes:
         return PortFact()
     wanted = {f"socket:[{inode}]" for inode in inodes}
-    return PortFact(True, address, holding(lambda _pid, _number, target: target in wanted))
+    by = holding(lambda _pid, _number, target: target in wanted)
+    return PortFact(True, next(iter(addresses)), by, tuple(addresses))
 
 
 def process(probe: Process) -> ProcessFact:

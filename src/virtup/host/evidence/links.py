@@ -10,6 +10,7 @@ from virtup.host.evidence.holders import holding
 from virtup.model.probe import Holder, Link, LinkFact
 
 _NET = "/sys/class/net"
+_CAP_NET_ADMIN = 12
 
 
 def link(probe: Link) -> LinkFact:
@@ -17,7 +18,7 @@ def link(probe: Link) -> LinkFact:
     names = [name for _, name in socket.if_nameindex()]
     if probe.name not in names:
         like = difflib.get_close_matches(probe.name, names, 3, 0.6)
-        return LinkFact(nearby=tuple(like))
+        return LinkFact(nearby=tuple(like), ours=_may_open())
     folder = f"{_NET}/{probe.name}"
     what = kind(folder)
     master = (
@@ -31,7 +32,19 @@ def link(probe: Link) -> LinkFact:
         master=master,
         owner=_read(f"{folder}/owner").strip(),
         holders=_tap_holders(probe.name) if what == "tun" else (),
+        ours=_may_open(_read(f"{folder}/owner").strip(), _read(f"{folder}/group").strip()),
     )
+
+
+def _may_open(owner: str = "", group: str = "") -> bool:
+    """May we open a tap of that owner and group (-1 for none), or make one (drivers/net/tun.c)?"""
+    for line in _read("/proc/self/status").splitlines():
+        if line.startswith("CapEff:") and int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1:
+            return True
+    if {owner, group} <= {"", "-1"}:
+        return bool(owner)
+    mine = owner in {"-1", str(os.geteuid())}
+    return mine and group in {"", "-1", str(os.getegid()), *map(str, os.getgroups())}
 
 
 def kind(folder: str) -> str:

@@ -58,6 +58,7 @@ def memory(_: Memory) -> MemoryFact:
         total_kib=numbers.get("MemTotal", 0),
         available_kib=numbers.get("MemAvailable", 0),
         swap_free_kib=numbers.get("SwapFree", 0),
+        swap_total_kib=numbers.get("SwapTotal", 0),
         overcommit=int(_read("/proc/sys/vm/overcommit_memory") or 0),
         commit_free_kib=max(0, commit),
         limit_kib=_group_limit(),
