@@ -1,4 +1,4 @@
-"""Run under strace by the power-cut test: one guest is started, saved, or restored, and no more."""
+"""Run under strace by the power-cut test: one guest is saved, edited, or restored, and no more."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from virtup.machine.settings import Settings
 XML = """<domain type='qemu'><name>cut</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e68c15d28</uuid>
 <memory unit='MiB'>16</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/></devices></domain>"""
+
+EDITED = "edited"
+"""The title that an edit of the saved guest gives it."""
 
 
 def hypervisor(root: str) -> Hypervisor:
@@ -55,6 +58,9 @@ async def main(what: str, root: str) -> None:
         await guest.suspend()
         await memory(hv, f"{root}/memory")
         await guest.managed_save(2)
+    elif what == "edit":
+        text = XML.replace("<memory", f"<title>{EDITED}</title><memory")
+        await hv.domains.by_name("cut").managed_save_define(text, 0)
     else:
         await hv.domains.by_name("cut").start(0, 1)
     say("returned")

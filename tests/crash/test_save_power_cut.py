@@ -19,7 +19,7 @@ import pytest
 
 from tests import lab
 from tests.crash import trace
-from tests.crash.save_once import hypervisor, memory
+from tests.crash.save_once import EDITED, hypervisor, memory
 from tests.crash.trace import Mark, Op, Rename, Sync
 from tests.crash.worlds import Piece, World, contents, worlds
 from virtup.errors import VirtError
@@ -43,6 +43,8 @@ class Recorded:
 
     root: Path
     save: list[Op]
+    edit: list[Op]
+    edited: bytes
     restore: list[Op]
     image: bytes
     marked: bytes
@@ -57,6 +59,10 @@ class Recorded:
         name = next(op.source for op in self.save if isinstance(op, Rename))
         first = {(name, 0): MAGIC_PARTIAL}
         return contents(self.save, {name: self.image}, first)
+
+    def editing(self) -> list[Op | Piece]:
+        name = next(op.source for op in self.edit if isinstance(op, Rename))
+        return contents(self.edit, {name: self.edited}, {(name, 0): self.image})
 
     def restoring(self) -> list[Op | Piece]:
         return contents(self.restore, {f"{self.folder}/cut.save": self.marked}, {})
@@ -74,11 +80,17 @@ def recorded() -> Iterator[Recorded]:
         once = [sys.executable, "-m", "tests.crash.save_once"]
         saved = trace.record([*once, "save", str(root)], folder, root / "trace-save")
         image = (folder / "cut.save").read_bytes()
+        shutil.copy2(folder / "cut.save", root / "unedited")
+        edit = trace.record([*once, "edit", str(root)], folder, root / "trace-edit")
+        edited = (folder / "cut.save").read_bytes()
+        os.replace(root / "unedited", folder / "cut.save")
         os.link(folder / "cut.save", root / "marked")
         restored = trace.record([*once, "restore", str(root)], folder, root / "trace-restore")
         yield Recorded(
             root=root,
             save=saved,
+            edit=edit,
+            edited=edited,
             restore=restored,
             image=image,
             marked=(root / "marked").read_bytes(),
@@ -112,8 +124,7 @@ async def outcome(recorded: Recorded, world: World) -> str:
             place = recorded.root / "memory-now"
             assert await memory(hv, str(place)) == recorded.memory, "wrong memory"
             return WHOLE
-        await hv.launcher.settle()
-        notes = hv.recorded_attempts("cut")[-1]["notes"]
+        notes = (await hv.history.of("cut"))[-1]["notes"]
         return COLD if notes else NOTHING
     finally:
         for guest in hv.domains.all():
@@ -152,6 +163,23 @@ async def test_a_cut_at_any_moment_of_a_restore_ends_well(recorded, capsys):
     with capsys.disabled():
         print(f"\npower cuts in a restore, {sum(counted.values())} states:\n{table(counted)}")
     assert counted[WHOLE]
+
+
+async def test_a_cut_at_any_moment_of_an_edit_leaves_one_whole_state(recorded, capsys):
+    counted: collections.Counter[str] = collections.Counter()
+    assert EDITED.encode() in recorded.edited
+    for world in worlds(recorded.editing(), {f"{recorded.folder}/cut.save": recorded.image}):
+        what = await outcome(recorded, world)
+        assert what == WHOLE, f"{world.cut}: {what}"
+        assert not list(recorded.folder.iterdir()), f"{world.cut}: something is left"
+        state = dict(world.files)[f"{recorded.folder}/cut.save"]
+        which = "edited" if state == recorded.edited else "as it was"
+        assert state in (recorded.edited, recorded.image)
+        assert "returned" not in world.after or which == "edited", world.cut
+        counted[f"{what}, {which}"] += 1
+    with capsys.disabled():
+        print(f"\npower cuts in an edit, {sum(counted.values())} states:\n{table(counted)}")
+    assert len(counted) == 2
 
 
 def broken_promise(recorded: Recorded, steps: list[Op | Piece]) -> str:

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CALLS = (
-    "openat,write,pwrite64,writev,pwritev,fsync,fdatasync,rename,renameat,renameat2,"
+    "openat,write,pwrite64,writev,pwritev,copy_file_range,fsync,fdatasync,rename,renameat,renameat2,"
     "unlink,unlinkat,lseek,sendto,sendmsg"
 )
 LINE = re.compile(
     r"^(?P<start>\d+\.\d+) (?P<call>\w+)\((?P<args>.*)\)\s+= (?P<result>-?\d+)[^<]*<(?P<took>[\d.]+)>$"
 )
 OF_FD = re.compile(r"^\d+<(?P<path>[^>]*)>")
+COPIED = re.compile(r"^\d+<[^>]*>, \[\d+\], (?P<fd>\d+<[^>]*>), \[(?P<at>\d+)\]")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -114,7 +115,8 @@ def _ops(calls: list[tuple[float, str, str, int]], folder: str) -> Iterator[Op]:
             elif call.startswith("unlink") and names:
                 yield Unlink(names[0])
             continue
-        of_fd = OF_FD.match(args)
+        copied = COPIED.match(args) if call == "copy_file_range" else None
+        of_fd = OF_FD.match(copied["fd"] if copied else args)
         if of_fd is None or not of_fd["path"].startswith(folder):
             continue
         path = of_fd["path"]
@@ -125,5 +127,7 @@ def _ops(calls: list[tuple[float, str, str, int]], folder: str) -> Iterator[Op]:
         elif call in {"write", "writev"}:
             yield Write(path, at.get(path, 0), result, in_stream=True)
             at[path] = at.get(path, 0) + result
+        elif copied:
+            yield Write(path, int(copied["at"]), result)
         elif call in {"pwrite64", "pwritev"}:
             yield Write(path, int(args.rsplit(",", 1)[1]), result)

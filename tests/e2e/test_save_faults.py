@@ -539,7 +539,7 @@ def test_a_machine_type_that_this_qemu_has_not(scene: Scene) -> None:
     changed = text.replace("pc-i440fx-7.2", "pc-i440fx-99")
     assert changed != text
     head = replace(image.head, xml=changed)
-    save_file.replace_xml(image, head, f"{scene.image}.new", FileDisk())
+    save_file.replace_xml(image, head, FileDisk())
     for _ in range(2):
         done = scene.virsh("start", "g", check=False)
         assert done.returncode == 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from virtup.cli.grammar import Failure
 from virtup.host import save_file
-from virtup.host.disk import FileDisk, remove_durably
+from virtup.host.disk import FileDisk
 from virtup.host.fingerprint import differences, of_disk
 from virtup.host.save_file import Image
 
@@ -61,13 +60,9 @@ def accept(examined: Examined) -> None:
     """Put the disks as they were examined into the image; it is as it was when this raises."""
     image = examined.image
     assert image.trailer is not None
-    folder, name = os.path.split(image.path)
-    temporary = f"{folder}/.{name[:200]}.virtup-accept"
     disks = {**image.trailer.facts.disks, **{disk.path: disk.now for disk in examined.disks}}
-    real = FileDisk()
     try:
-        remove_durably(real, temporary)  # of a run that was cut short
-        save_file.accept_disks(image, disks, temporary, real)
+        save_file.accept_disks(image, disks, FileDisk())
     except OSError as exc:
         raise Failure(
             f"'{image.path}' could not be written anew, and is as it was: {exc.strerror}"

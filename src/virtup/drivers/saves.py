@@ -17,7 +17,6 @@ from virtup.host.disk import Disk
 from virtup.host.layout import Layout
 from virtup.host.save_file import Image
 from virtup.machine.save import restorer
-from virtup.machine.save.saver import temporary_of
 from virtup.model.save_image import Damage, ImageDamaged
 
 log = logging.getLogger(__name__)
@@ -51,8 +50,10 @@ class Saves:
         """
         for entry in self._disk.list_dir(self._directory):
             path = f"{self._directory}/{entry}"
-            if entry.endswith(".virtup-part") and entry.startswith("."):
-                name = entry[1 : -len(f"{SUFFIX}.virtup-part")]
+            if entry.startswith(".") and entry.endswith(save_file.EDITED):
+                durable.remove_durably(self._disk, path)  # the image is whole under its own name
+            elif entry.startswith(".") and entry.endswith(save_file.PART):
+                name = entry[1 : -len(f"{SUFFIX}{save_file.PART}")]
                 if name in running:
                     durable.remove_durably(self._disk, path)
                 else:
@@ -85,7 +86,7 @@ class Saves:
 
     def temporary(self, name: str) -> str:
         """Return the name under which the managed image of a guest is written."""
-        return temporary_of(self.path(name))
+        return save_file.temporary_of(self.path(name), save_file.PART)
 
     def has(self, name: str) -> bool:
         """Tell whether a guest has a managed image."""

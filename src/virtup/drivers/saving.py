@@ -25,7 +25,7 @@ from virtup.machine.launcher import Launcher
 from virtup.machine.life import Machine
 from virtup.machine.save import restorer
 from virtup.machine.save.compress import format_of
-from virtup.machine.save.saver import SaveRequest, save, temporary_of
+from virtup.machine.save.saver import SaveRequest, save
 from virtup.machine.states import Shutoff
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.save_image import HEADER_BYTES, Damage, Head, ImageDamaged
@@ -81,7 +81,7 @@ class Saving:
             xml = await self._same_guest(xml, machine.live)
         request = SaveRequest(
             path=path,
-            temporary=temporary_of(path),
+            temporary=save_file.temporary_of(path, save_file.PART),
             format=format_of(format or self._format),
             running=running_flag(flags),
             xml=xml,
@@ -213,7 +213,7 @@ class Saving:
         header = replace(header, cookie_offset=body if cookie else 0)
         head = Head(header, text, cookie)
         assert header.stream_offset == HEADER_BYTES + header.data_len
-        await asyncio.to_thread(save_file.replace_xml, image, head, temporary_of(path), self._disk)
+        await asyncio.to_thread(save_file.replace_xml, image, head, self._disk)
 
     async def _same_guest(self, xml: str, known: Domain) -> str:
         domain = await self._launcher.complete(xml)

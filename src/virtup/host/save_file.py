@@ -58,10 +58,7 @@ class Writer:
     def begin(self, head: Head, *, uid: int = -1, gid: int = -1) -> None:
         """Make the file with its head, not yet whole; raises OSError."""
         _require_file(self.path)
-        clear(self.temporary)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        self.fd = os.open(self.temporary, flags, 0o600)
-        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.fd = _create(self.temporary)
         if (uid, gid) != (-1, -1):
             os.fchown(self.fd, uid, gid)
         self._head = head
@@ -124,6 +121,15 @@ def _require_file(path: str) -> None:
         return
     if not stat.S_ISREG(mode):
         raise OSError(errno.EEXIST, "it is there and is not a regular file")
+
+
+def _create(temporary: str) -> int:
+    """Make a new file for an image, with a lock that says that it is being written."""
+    clear(temporary)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(temporary, flags, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
 
 
 def clear(temporary: str) -> bool:
@@ -432,33 +438,41 @@ def _mark(image: Image, sector: bytes) -> None:
         os.close(fd)
 
 
-def replace_xml(image: Image, head: Head, temporary: str, disk: Disk) -> None:
+PART, EDITED = ".virtup-part", ".virtup-edited"
+"""How the temporary names of a new image end, and of one that is written anew."""
+
+
+def temporary_of(path: str, kind: str) -> str:
+    """Return the name under which the image *path* is written; *kind* is `PART` or `EDITED`."""
+    folder, name = os.path.split(path)
+    return f"{folder}/.{name[:200]}{kind}"
+
+
+def replace_xml(image: Image, head: Head, disk: Disk) -> None:
     """Write *image* anew with another *head* of the same length, durably, in place of itself.
 
     Raises OSError, and ImageDamaged for an image that is restored meanwhile; it is as it was then.
     """
     facts = image.trailer.facts if image.trailer is not None else None
-    _rewrite(image, head, facts, temporary, disk)
+    _rewrite(image, head, facts, disk)
 
 
-def accept_disks(
-    image: Image, disks: dict[str, dict[str, Any]], temporary: str, disk: Disk
-) -> None:
+def accept_disks(image: Image, disks: dict[str, dict[str, Any]], disk: Disk) -> None:
     """Write *image* anew with other fingerprints of its disks, durably, in place of itself.
 
     *image* has a trailer. Raises as `replace_xml` does.
     """
     assert image.trailer is not None
     facts = replace(image.trailer.facts, disks=disks)
-    _rewrite(image, image.head, facts, temporary, disk)
+    _rewrite(image, image.head, facts, disk)
 
 
-def _rewrite(image: Image, head: Head, facts: Facts | None, temporary: str, disk: Disk) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+def _rewrite(image: Image, head: Head, facts: Facts | None, disk: Disk) -> None:
+    temporary = temporary_of(image.path, EDITED)
     source = os.open(image.path, os.O_RDONLY | os.O_CLOEXEC)
     target = -1
     try:
-        target = os.open(temporary, flags, 0o600)
+        target = _create(temporary)
         seen = os.fstat(source)
         os.fchmod(target, stat.S_IMODE(seen.st_mode))
         os.fchown(target, seen.st_uid, seen.st_gid)
@@ -556,4 +570,5 @@ __all__ = [
     "mark_unused",
     "open_stream",
     "replace_xml",
+    "temporary_of",
 ]

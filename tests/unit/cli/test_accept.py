@@ -85,7 +85,7 @@ def test_with_a_yes_the_image_fits_its_disk_again(accepting: Virtup, saved: Save
 
 
 def test_what_a_killed_run_left_is_no_hindrance(accepting: Virtup, saved: Saved) -> None:
-    (saved.folder / ".web.img.virtup-accept").write_bytes(b"part")
+    (saved.folder / ".web.img.virtup-edited").write_bytes(b"part")
     assert accepting("--yes").status == 0
     assert saved.fits
     assert len(list(saved.folder.iterdir())) == 2

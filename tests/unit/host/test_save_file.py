@@ -251,7 +251,7 @@ def test_another_definition_keeps_the_rest_whole(tmp_path):
     path = tmp_path / "g"
     image = write(path, random.Random(3).randbytes(BLOCK_BYTES + 5))
     head = Head(image.head.header, XML.replace("g<", "g2<"))
-    replace_xml(image, head, str(tmp_path / "new"), FileDisk())
+    replace_xml(image, head, FileDisk())
     changed = whole(path)
     assert changed.head.xml == head.xml
     assert changed.trailer is not None

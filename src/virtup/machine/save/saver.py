@@ -171,9 +171,3 @@ async def _told(
     if isinstance(error, OSError):
         return SystemError_(said)
     return StreamFailed(said)
-
-
-def temporary_of(path: str) -> str:
-    """Return the name under which the image *path* is written."""
-    folder, name = os.path.split(path)
-    return f"{folder}/.{name[:200]}.virtup-part"
