@@ -338,6 +338,22 @@ class FakeNode:
         return f"<domainCapabilities><!-- {asked} --></domainCapabilities>"
 
 
+class FakeHistory:
+    """Starts that failed, of guests that there are."""
+
+    def __init__(self, domains: FakeDomains) -> None:
+        self.domains = domains
+
+    async def why(self, guest: str) -> dict[str, Any]:
+        return {"guest": self.domains.by_name(guest).name, "findings": []}
+
+    async def of(self, guest: str) -> list[dict[str, Any]]:
+        return [{"guest": guest, "verdict": "failed"}]
+
+    async def diff(self, guest: str, before: str | None, after: str | None) -> dict[str, Any]:
+        return {"guest": guest, "before": before, "after": after}
+
+
 class FakeHypervisor:
     """What the daemon serves; ``gone`` records the clients it was told of."""
 
@@ -347,11 +363,7 @@ class FakeHypervisor:
         self.domains = FakeDomains(self.events)
         self.node = FakeNode()
         self.gone: list[int] = []
-        self.launcher = SimpleNamespace(settle=self._settle)
-        self.settled = 0
-
-    async def _settle(self) -> None:
-        self.settled += 1
+        self.history = FakeHistory(self.domains)
 
     def active_count(self) -> int:
         return sum(guest.active for guest in self.domains.all())
@@ -362,12 +374,6 @@ class FakeHypervisor:
             if guest.active and guest.autodestroy == client_id:
                 guest.id = -1
 
-    def why(self, guest: str) -> dict[str, Any]:
-        return {"guest": self.domains.by_name(guest).name, "findings": []}
-
     def boot_summary(self) -> dict[str, Any]:
         guests = [{"name": "mail", "outcome": "started"}]
         return {"guests": guests, "save_dir": "/saves"}
-
-    def recorded_attempts(self, guest: str) -> list[dict[str, Any]]:
-        return [{"guest": guest, "verdict": "failed"}]

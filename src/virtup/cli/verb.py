@@ -64,9 +64,10 @@ FAMILIES = {
     "reasons": (
         "Why a domain did not start",
         {
-            "attempts": "reasons",
+            "attempts": "history",
             "check": "check",
             "diagnose": "diagnose",
+            "diff": "history",
             "explain": "reasons",
             "fix": "fix",
             "why": "reasons",

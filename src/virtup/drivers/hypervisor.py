@@ -10,6 +10,7 @@ from typing import Any
 from virtup.drivers.autostart import Autostart
 from virtup.drivers.checks import Checks
 from virtup.drivers.domains import Domains
+from virtup.drivers.history import History
 from virtup.drivers.mending import GuestMender
 from virtup.drivers.node import Node
 from virtup.drivers.repairing import Repairing
@@ -26,7 +27,7 @@ from virtup.host.layout import Layout
 from virtup.host.mending import HostMender
 from virtup.host.node import boot_id
 from virtup.machine import foreign
-from virtup.machine.attempts import FAILED, Attempts
+from virtup.machine.attempts import Attempts
 from virtup.machine.events import EventBus
 from virtup.machine.launcher import Launcher
 from virtup.machine.repairs import Repairs
@@ -74,6 +75,7 @@ class Hypervisor:
         )
 
         self.checks = Checks(self.domains, self.launcher)
+        self.history = History(self.attempts, self.launcher, self.domains)
         self._repairs = Repairs(layout.repairs_dir, disk)
         self.repairing = Repairing(
             self.domains,
@@ -132,30 +134,6 @@ class Hypervisor:
     def client_gone(self, client_id: int) -> None:
         """End what was started for that client alone."""
         self.domains.client_gone(client_id)
-
-    def recorded_attempts(self, guest: str) -> list[dict[str, Any]]:
-        """Return the recorded starts of the guest with that name or UUID, oldest first."""
-        return self.attempts.of(self._name_of(guest))
-
-    def why(self, guest: str) -> dict[str, Any]:
-        """Return why the last start of a guest failed: its record, or an empty verdict.
-
-        The reply has ``guest``, ``active``, ``attempt`` (the last record or None) and
-        ``findings`` (those of the last start when it failed).
-        """
-        name = self._name_of(guest)
-        records = self.attempts.of(name)
-        active = any(one.name == name and one.active for one in self.domains.all())
-        if not records and not any(one.name == name for one in self.domains.all()):
-            raise DomainNotFound(f"no domain with matching name '{name}', and none was started")
-        last = records[-1] if records else None
-        failed = last is not None and last.get("verdict") == FAILED
-        return {
-            "guest": name,
-            "active": active,
-            "attempt": last,
-            "findings": last["findings"] if failed and last is not None else [],
-        }
 
     async def check(self, guest: str) -> dict[str, Any]:
         """Return what a start of the guest with that name or UUID would come to, as data."""

@@ -79,6 +79,7 @@ class Attempt:
     argv: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     network: dict[str, dict[str, Any]] = field(default_factory=dict)
     host: dict[str, Any] = field(default_factory=dict)
@@ -153,6 +154,15 @@ class Attempts:
             record["number"] = entry.number or first - numbered + at
             found.append(record)
         return found
+
+    def name_of(self, uuid: str) -> str:
+        """Return the name of the guest whose last start was that of *uuid*; "" when none was."""
+        for folder in self._disk.list_dir(self._directory):
+            name = folder.removeprefix(_PREFIX)
+            last = self.of(name)[-1:] if name != folder else []
+            if last and last[0]["uuid"] == uuid:
+                return name
+        return ""
 
     def _make_room(self) -> None:
         """Drop the records of the guests that were not started for longest."""

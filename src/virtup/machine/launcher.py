@@ -7,12 +7,13 @@ attempt, and after the daemon's own restart finds the guests that run on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from virtup import __version__
 from virtup.errors import ConfigUnsupported, OperationFailed, SystemError_, VirtError
@@ -21,7 +22,6 @@ from virtup.host import node as host_node
 from virtup.host.accounts import Account, identity
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
-from virtup.host.fingerprint import fingerprint
 from virtup.host.kvm import KvmState
 from virtup.host.layout import Layout
 from virtup.host.logfile import command_text
@@ -29,14 +29,15 @@ from virtup.host.node import random_mac
 from virtup.host.ownership import Ledger
 from virtup.host.save_file import Image
 from virtup.machine import attempts as records
-from virtup.machine import check, demands, files
-from virtup.machine.attempts import Attempt, Attempts
+from virtup.machine import check, demands, files, recall
+from virtup.machine.attempts import Attempt, Attempts, Step
 from virtup.machine.check import Verdict
 from virtup.machine.events import EventBus
 from virtup.machine.failure import StepFailed, told
 from virtup.machine.life import Machine
 from virtup.machine.probe import ProbeFailed
 from virtup.machine.reconnect import Reconnection, Recovery
+from virtup.machine.recorder import Recorder
 from virtup.machine.save import restorer
 from virtup.machine.settings import Settings
 from virtup.machine.start import Launch, start
@@ -54,6 +55,8 @@ from virtup.qemu.capabilities import Capabilities
 from virtup.qemu.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LOG_KEPT = 16 * 1024
 """How much of QEMU's own words a record of a failed start keeps, in characters."""
@@ -120,9 +123,9 @@ class Launcher:
         self._disk = disk
         self._emulators = emulators
         self._look_up_account = account
-        self._attempts = attempts
         self._events = events
         self._ledger = Ledger(layout.ledger_file, disk)
+        self.recorder = Recorder(attempts, self._ledger, settings)
         self._machines: dict[str, Machine] = {}
         self._statuses = Statuses(layout.state_dir, disk)
         self._ports: set[int] = set()
@@ -180,6 +183,7 @@ class Launcher:
             emulator=evidence.emulator,
             kernel=host_node.kernel(),
             findings=list(refusal.findings),
+            evidence=recall.kept(evidence),
         )
         self._note(attempt, now, domain)
 
@@ -276,6 +280,7 @@ class Launcher:
             definition=format_domain(domain, inactive=True),
             emulator=str(domain.devices.emulator),
             kernel=host_node.kernel(),
+            image=request.image.path if request.image is not None else "",
             notes=list(request.notes),
         )
         began = self._clock.monotonic()
@@ -292,14 +297,19 @@ class Launcher:
             assert launch is not None
             machine = self._machine(launch, request)
         except StepFailed as failed:
-            raise await self._failed(failed, attempt, request, began=began, launch=launch) from failed
+            raise await self._failed(failed, attempt, request) from failed
         except VirtError as error:
             refused = StepFailed(error.message, self._validation(domain, error), error)
-            await self._failed(refused, attempt, request, began=began, launch=launch)
+            await self._failed(refused, attempt, request)
             raise
-        attempt.verdict = records.RUNNING
-        self._note(attempt, began, launch)
-        return machine
+        else:
+            attempt.verdict = records.RUNNING
+            return machine
+        finally:
+            if launch is not None and launch.command is not None:
+                attempt.argv = list(launch.command.argv)
+            if attempt.verdict:
+                self._note(attempt, began, domain)
 
     async def _launch(self, domain: Domain, request: Request, attempt: Attempt) -> Launch:
         """Gather what the steps need: the account, QEMU's capabilities, an id."""
@@ -310,8 +320,9 @@ class Launcher:
                 "not be taken over (the daemon's log says why): end it, and restart virtupd"
             )
         account = self._look_up_account()
-        caps = await self._emulators.capabilities(str(domain.devices.emulator))
-        attempt.qemu_version = ".".join(map(str, caps.version))
+        asked = self._emulators.capabilities(str(domain.devices.emulator))
+        caps = await self._timed(attempt, "probe", asked)
+        _name_qemu(attempt, caps)
         if domain.type == "kvm":
             _require_kvm(account)
         return Launch(
@@ -335,6 +346,7 @@ class Launcher:
             keep=lambda launch: self._keep_record(self._build(launch, request)),
             forget=lambda launch: self._statuses.remove(launch.domain.name),
             image=request.image,
+            steps=attempt.steps,
         )
 
     def _write_starting(self, launch: Launch, definition: str) -> None:
@@ -431,9 +443,6 @@ class Launcher:
         failed: StepFailed,
         attempt: Attempt,
         request: Request,
-        *,
-        began: float,
-        launch: Launch | None,
     ) -> VirtError:
         if failed.verdict is None:
             await self._judge(failed, attempt, request)
@@ -444,7 +453,7 @@ class Launcher:
         attempt.error = error.message
         attempt.findings = list(error.findings)
         attempt.log = failed.evidence.stderr[-LOG_KEPT:]
-        self._note(attempt, began, launch)
+        attempt.evidence = recall.kept(failed.evidence)
         return error
 
     async def _judge(self, failed: StepFailed, attempt: Attempt, request: Request) -> None:
@@ -454,35 +463,46 @@ class Launcher:
             failed.error = request.refused(damage)
             failed.message = failed.error.message
         evidence = replace(failed.evidence, definition=attempt.definition, running=self.running())
-        failed.verdict = await told(failed.message, evidence, failed.error)
+        failed.evidence = replace(failed.evidence, handed_over=self._lent_to(evidence.uuid))
+        looking = told(failed.message, evidence, failed.error)
+        failed.verdict = await self._timed(attempt, "diagnose", looking)
 
-    def _note(self, attempt: Attempt, began: float, launch: Launch | None) -> None:
+    def _lent_to(self, uuid: str) -> tuple[str, ...]:
+        """Return the files that QEMU's user owns for a guest now, and will not later."""
+        return tuple(one.path for one in self._ledger.records() if uuid in one.guests)
+
+    async def _timed(self, attempt: Attempt, step: str, work: Awaitable[T]) -> T:
+        """Await *work*, a step of *attempt* that belongs to none of the launch's."""
+        began = self._clock.monotonic()
+        try:
+            return await work
+        finally:
+            attempt.steps.append(Step(step, (self._clock.monotonic() - began) * 1000))
+
+    def _note(self, attempt: Attempt, began: float, domain: Domain) -> None:
         """Keep the record of an attempt, beside the reply, which does not wait for it."""
         attempt.ms = (self._clock.monotonic() - began) * 1000
-        if launch is not None:
-            attempt.steps = launch.steps
-            attempt.argv = list(launch.command.argv) if launch.command else []
-
-        async def keep() -> None:
-            try:
-                await asyncio.to_thread(self._keep, attempt, launch)
-            except OSError as error:
-                log.error("the record of a start of '%s' is lost: %s", attempt.guest, error)
-
-        task = asyncio.get_running_loop().create_task(keep(), name=f"record-{attempt.guest}")
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-
-    def _keep(self, attempt: Attempt, launch: Launch | None) -> None:
-        if launch is not None:
-            attempt.files = {
-                file.path: fingerprint(file.path) for file in files.used(launch.domain)
-            }
-        self._attempts.keep(attempt)
+        self.recorder.note(attempt, domain, self._account_if_any())
 
     async def settle(self) -> None:
         """Wait until every record of a start so far is on disk."""
-        await asyncio.gather(*self._writes, return_exceptions=True)
+        await self.recorder.settle()
+
+    async def as_now(self, domain: Domain) -> Attempt:
+        """Return what a start of *domain* would find now, as the record of an attempt."""
+        attempt = Attempt(
+            guest=domain.name,
+            uuid=str(domain.uuid),
+            began=records.now(),
+            verdict=records.NOW,
+            definition=format_domain(domain, inactive=True),
+            emulator=str(domain.devices.emulator),
+            kernel=host_node.kernel(),
+        )
+        with contextlib.suppress(VirtError):  # a QEMU that cannot be asked: its file tells
+            _name_qemu(attempt, await self._emulators.capabilities(attempt.emulator))
+        await self.recorder.look(attempt, domain, self._account_if_any())
+        return attempt
 
     def _validation(self, domain: Domain, error: VirtError) -> Evidence:
         evidence = Evidence(
@@ -501,6 +521,13 @@ class Launcher:
             return evidence
         uid, name, gids = identity(account)
         return replace(evidence, user=name, uid=uid, gids=gids)
+
+    def _account_if_any(self) -> Account | None:
+        """Return whom QEMU runs as; None also when that account is missing, as it is then told."""
+        try:
+            return self._look_up_account()
+        except VirtError:
+            return None
 
     # -- after the daemon's own restart --------------------------------------------------------
 
@@ -559,6 +586,7 @@ class Launcher:
         for task in list(self._writes):
             if task.get_name().startswith("reconnect-"):
                 task.cancel()
+        await asyncio.gather(*self._writes, return_exceptions=True)
         await self.settle()
         self._ledger.close()
 
@@ -572,6 +600,11 @@ def _lost_its_port(domain: Domain, failed: StepFailed) -> bool:
     words = failed.evidence.stderr
     taken = "-vnc " in words and "Address already in use" in words
     return taken and any(True for _ in files.automatic_displays(domain))
+
+
+def _name_qemu(attempt: Attempt, caps: Capabilities) -> None:
+    attempt.qemu_version = ".".join(map(str, caps.version))
+    attempt.qemu_package = caps.package
 
 
 async def _beside(length: int, work: Callable[[], Domain]) -> Domain:

@@ -30,6 +30,7 @@ _VIRTUP_PROCEDURES = """
 3 CHECK virtup_request virtup_reply -
 4 PING virtup_request virtup_reply -
 5 VERIFY_IMAGE virtup_request virtup_reply -
+6 DIFF virtup_request virtup_reply -
 16 BOOT virtup_request virtup_reply -
 20 FIX virtup_request virtup_reply -
 21 FIX_APPLY virtup_request virtup_reply -

@@ -296,10 +296,3 @@ async def test_a_read_only_client_has_no_file_read(lab):
     text = json.dumps({"path": PATH})
     error = await peer.refusal("VERIFY_IMAGE", program=VIRTUP, request=text)
     assert error.code == Code.OPERATION_DENIED
-
-
-@pytest.mark.parametrize("name", ["WHY", "ATTEMPTS"])
-async def test_what_is_recorded_of_a_start_is_told_when_it_is_all_there(lab, name):
-    request = json.dumps({"domain": "vm1"})
-    await lab.peer.call(name, program=VIRTUP, request=request)
-    assert lab.hypervisor.settled == 1

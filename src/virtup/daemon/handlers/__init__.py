@@ -9,6 +9,7 @@ def load() -> None:
         elsewhere,
         events,
         fix,
+        history,
         lists,
         node,
         qemu,

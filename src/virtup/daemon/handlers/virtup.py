@@ -24,22 +24,6 @@ async def ping(_client: Client, args: Args) -> Reply:
     return _reply({"version": __version__, "pid": os.getpid()})
 
 
-@handles("WHY", program=VIRTUP)
-async def why(client: Client, args: Args) -> Reply:
-    """Tell why the last start of ``{"domain": name or UUID}`` failed, as the driver has it."""
-    guest = _domain(args)
-    await client.hypervisor.launcher.settle()
-    return _reply(client.hypervisor.why(guest))
-
-
-@handles("ATTEMPTS", program=VIRTUP)
-async def attempts(client: Client, args: Args) -> Reply:
-    """Tell the recorded starts of ``{"domain": name or UUID}``: ``{"attempts": [...]}``."""
-    guest = _domain(args)
-    await client.hypervisor.launcher.settle()
-    return _reply({"attempts": client.hypervisor.recorded_attempts(guest)})
-
-
 @handles("CHECK", program=VIRTUP)
 async def check(client: Client, args: Args) -> Reply:
     """Tell what a start would come to: of ``{"domain"}``, ``{"xml"}`` or ``{"all": true}``.
