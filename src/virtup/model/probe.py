@@ -234,8 +234,8 @@ class Options(Asked):
     __slots__ = ()
 
 
-class CharDrivers(Asked):
-    """Which backends of character devices does the emulator know?"""
+class SpiceSettings(Asked):
+    """Which settings of ``-spice`` does the emulator know?  None: it was built without SPICE."""
 
     __slots__ = ()
 

@@ -16,6 +16,7 @@ work.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -30,6 +31,7 @@ _TOLD = Told(
     subject="acpi",
     phrases=(r"ACPI requires UEFI[^\n]*",),
     fixes=(edit("use <os firmware='efi'>, or remove <acpi/>"),),
+    proof=contradictions.ACPI_WITHOUT_UEFI,
 )
 POSITIVE = (Evidence(error="unsupported configuration: ACPI requires UEFI on this architecture"),)
 NEGATIVE = (Evidence(error="Secure boot requires SMM feature enabled"),)

@@ -15,6 +15,7 @@ Q35 and `virt` have no IDE controller; a disk with `bus='ide'` came from a defin
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -30,8 +31,10 @@ _TOLD = Told(
     phrases=(
         r"IDE (?:controllers?|disks?|bus|devices?) (?:is|are) (?:unsupported|not supported)[^\n]*",
         r"(?:machine|q35)[^\n]{0,60}(?:does not|doesn't) (?:support|have) IDE[^\n]*",
+        r"'?ide'? (?:is )?not supported (?:for|by|on|with)[^\n]*q35[^\n]*",
     ),
     fixes=(edit("use bus='sata' or 'virtio'"),),
+    proof=contradictions.IDE_ON_Q35,
 )
 POSITIVE = (
     Evidence(

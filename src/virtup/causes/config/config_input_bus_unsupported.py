@@ -17,6 +17,7 @@ unasked.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"input (?:bus|device) '?(?P<subject>\w+)'?[^\n]{0,20} (?:is )?not (?:supported|available)[^\n]*",
     ),
     fixes=(edit("use <input bus='usb'/> or bus='virtio'"),),
+    proof=contradictions.INPUT_BUS,
 )
 POSITIVE = (Evidence(error="unsupported configuration: ps2 is not supported by this QEMU binary"),)
 NEGATIVE = (Evidence(error="virtio-mouse is not supported by this QEMU binary"),)

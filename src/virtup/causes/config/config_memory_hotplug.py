@@ -17,6 +17,7 @@ a `<memory>` device needs all of that.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -40,6 +41,7 @@ _TOLD = Told(
         r"a memory device[^\n]*(?:not (?:enabled|allowed)|requires)[^\n]*",
     ),
     fixes=(edit("give <maxMemory> its slots and <cpu> a <numa> cell, or remove <maxMemory>"),),
+    proof=contradictions.MEMORY_HOTPLUG,
 )
 POSITIVE = (
     Evidence(error="XML error: both maximum memory size and memory slot count must be specified"),

@@ -17,6 +17,7 @@ Another machine type, or a newer libvirt, which writes backends; or remove `<num
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"(?:total memory for NUMA nodes|NUMA nodes?)[^\n]*(?:should equal|must be|do not match|doesn't match)[^\n]*",
     ),
     fixes=(edit("change the machine type, or remove <numa>"),),
+    proof=contradictions.NUMA_SUM,
 )
 POSITIVE = (Evidence(stderr="qemu-system-arm: NUMA is not supported by this machine-type\n"),)
 NEGATIVE = (

@@ -17,6 +17,7 @@ anew.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -33,6 +34,7 @@ _TOLD = Told(
         r"(?P<subject>pcie-(?:root|root-port|pci-bridge|to-pci-bridge)|dmi-to-pci-bridge)[^\n]{0,60}(?:not supported|unsupported|cannot be used)[^\n]*machine[^\n]*",
     ),
     fixes=(edit("remove all <controller type='pci'> and the PCI addresses"),),
+    proof=contradictions.PCI_ROOT,
 )
 POSITIVE = (
     Evidence(

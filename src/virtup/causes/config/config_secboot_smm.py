@@ -17,6 +17,7 @@ Q35 machine are a must.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ _TOLD = Told(
         r"SMM (?:is )?(?:not available|not supported) (?:with|for)[^\n]*machine[^\n]*",
     ),
     fixes=(edit("set <smm state='on'/> and machine='q35'"),),
+    proof=contradictions.SECURE_BOOT,
 )
 POSITIVE = (Evidence(error="unsupported configuration: Secure boot requires SMM feature enabled"),)
 NEGATIVE = (Evidence(error="System Management Mode not supported by this hypervisor."),)

@@ -17,6 +17,7 @@ Give one of the disks another name.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -34,6 +35,7 @@ _TOLD = Told(
         r"disk '?(?P<subject>[hsvx]v?d\w+)'? (?:is )?(?:specified|defined|used) (?:twice|more than once)",
     ),
     fixes=(edit("give one of the disks '{subject}' another name"),),
+    proof=contradictions.TARGET_TWICE,
 )
 POSITIVE = (
     Evidence(error="XML error: target 'sda' duplicated for disk sources '/img/a' and '/img/b'"),

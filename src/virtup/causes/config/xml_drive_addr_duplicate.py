@@ -17,6 +17,7 @@ Remove the `<address>` of one of the two.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"drive with bus=\d+, unit=\d+ \(index=\d+\) exists",
     ),
     fixes=(edit("remove the <address> of one of the two disks"),),
+    proof=contradictions.DRIVE_ADDRESS_TWICE,
 )
 POSITIVE = (
     Evidence(

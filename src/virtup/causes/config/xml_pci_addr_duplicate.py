@@ -17,6 +17,7 @@ Remove the `<address>` of one of the two: a free one is chosen.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ _TOLD = Told(
         r"(?:PCI )?address (?P<subject>[\da-f:.]{7,}) is (?:already )?(?:in use|used|occupied)[^\n]*",
     ),
     fixes=(edit("remove the <address> of one of the two"),),
+    proof=contradictions.PCI_ADDRESS_TWICE,
 )
 POSITIVE = (Evidence(error="XML error: Attempted double use of PCI Address 0000:00:03.0"),)
 NEGATIVE = (

@@ -19,6 +19,7 @@ Use the layout that the distribution mounts; in a container, pass a writable cgr
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -34,13 +35,14 @@ _TOLD = Told(
     phrases=(
         r"unable to initiali[sz]e (?P<subject>/\S*) cgroup",
         r"failed to create (?P<subject>v[12] controller \S+)[^\n]*",
-        r"(?:unable|failed|cannot) to? ?create cgroup[^\n]*",
-        r"unable to find (?P<subject>'?\w+'? cgroups? controller mount|cgroup mount\w*)",
+        r"(?:unable|failed|cannot)(?: to)? create cgroup[^\n]*",
+        r"(?:unable to|cannot) find (?P<subject>'?\w+'? cgroups? controller mount|cgroup mount\w*)",
         r"cgroups? controller '?(?P<subject>[\w,]+)'? (?:is )?not (?:mounted|available|found|enabled)",
         r"(?:unable|failed) to (?:write to|open|create) '?(?P<subject>/sys/fs/cgroup/(?!\S*(?:memsw|swap))[^'\s]*)'?: (?:device or resource busy|invalid argument|no such file|operation not (?:permitted|supported)|permission denied|read-only)",
         r"unable to (?:set|get|modify)[^\n]*cgroup[^\n]*",
     ),
     fixes=(Fix("see what is mounted", ("mount -t cgroup,cgroup2",)),),
+    proof=hosts.NO_CONTROLLER,
 )
 POSITIVE = (
     Evidence(error="Unable to initialize /machine cgroup: Invalid argument"),

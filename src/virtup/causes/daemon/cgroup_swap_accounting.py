@@ -16,6 +16,7 @@ Boot with `swapaccount=1`, or remove `<swap_hard_limit>`.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -37,6 +38,7 @@ _TOLD = Told(
         Fix("boot the host with swapaccount=1"),
         edit("or remove <swap_hard_limit>"),
     ),
+    proof=hosts.NO_SWAP_ACCOUNTING,
 )
 POSITIVE = (
     Evidence(

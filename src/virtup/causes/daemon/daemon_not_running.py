@@ -18,6 +18,7 @@ virtstoraged.socket` on a host with modular daemons. Not both.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"libvirtd may need to be started: (?:no such|connection refused)",
     ),
     fixes=(Fix("start it", ("systemctl enable --now libvirtd.socket",), Safety.CONFIRM),),
+    proof=hosts.nobody_listens(),
 )
 POSITIVE = (
     Evidence(

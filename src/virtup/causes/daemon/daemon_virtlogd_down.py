@@ -16,6 +16,7 @@ libvirtd hands the output of each guest's QEMU to virtlogd, and cannot start a g
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -33,7 +34,9 @@ _TOLD = Told(
         r"(?:cannot|unable to|failed to|can't) (?:connect|talk) to (?:the )?virtlogd",
         r"virtlogd(?:\.socket|\.service)?[^\n]{0,40}(?:is not running|inactive|failed)",
     ),
+    unless=r"log file:? '?/[^\n]*permission denied",
     fixes=(Fix("start it", ("systemctl enable --now virtlogd.socket",), Safety.CONFIRM),),
+    proof=hosts.nobody_listens("/run/libvirt/virtlogd-sock"),
 )
 POSITIVE = (
     Evidence(

@@ -18,6 +18,7 @@ secure boot in the package relax what is asked for.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -39,6 +40,7 @@ _TOLD = Told(
         r"no (?:matching |suitable )?(?:firmware|UEFI) descriptor[^\n]*",
     ),
     fixes=(Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
+    proof=hosts.NO_FIRMWARE,
 )
 POSITIVE = (Evidence(error="operation failed: Unable to find any firmware to satisfy 'efi'"),)
 NEGATIVE = (Evidence(error="unable to find any master var store for loader: /opt/OVMF_CODE.fd"),)

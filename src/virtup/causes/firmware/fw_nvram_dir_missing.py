@@ -16,6 +16,7 @@ Make the directory, or remove `<nvram>`: a store is then made in the usual place
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -32,9 +33,10 @@ _TOLD = Told(
     SLUG,
     sentence="The directory for the NVRAM store '{subject}' does not exist.",
     phrases=(
-        r"(?:failed|unable|cannot) to? ?(?:create|open)[^\n]*?(?<![\w/])'?(?P<subject>(?<![\w/])/(?!usr/)[^'\n:]*(?:nvram|_VARS)[^'\n:]*)'?: (?:no such file|datei oder verz|no existe el|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
+        r"(?:failed|unable|cannot)(?: to)? (?:create|open)[^\n]*?(?<![\w/])'?(?P<subject>(?<![\w/])/(?!usr/)[^'\n:]*(?:nvram|_VARS)[^'\n:]*)'?: (?:no such file|datei oder verz|no existe el|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
     ),
     fixes=(Fix("make it", ("mkdir -p $(dirname {subject})",), Safety.CONFIRM),),
+    proof=programs.path_closed("create", missing=True),
 )
 POSITIVE = (
     Evidence(error="Failed to create file '/srv/nvram/vm1_VARS.fd': No such file or directory"),

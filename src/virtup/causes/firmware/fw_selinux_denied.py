@@ -17,6 +17,7 @@ package.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
     ),
     backed=r"avc: +denied|enforcing|\bunlabeled_t|user_home_t",
     fixes=(Fix("see its label", ("ls -Z {subject}",)),),
+    proof=denied.by("selinux"),
 )
 POSITIVE = (
     Evidence(

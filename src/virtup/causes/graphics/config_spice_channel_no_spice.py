@@ -16,6 +16,7 @@ Remove the channel and the redirections, or add SPICE graphics.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -32,6 +33,7 @@ _TOLD = Told(
         r"(?:redir(?:ected|dev)|channel|smartcard)[^\n]*without (?P<subject>spice)[^\n]*",
     ),
     fixes=(edit("remove the devices of type 'spicevmc'"),),
+    proof=contradictions.SPICE_CHANNEL,
 )
 POSITIVE = (
     Evidence(

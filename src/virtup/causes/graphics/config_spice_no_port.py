@@ -16,6 +16,7 @@ nor autoport.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -33,6 +34,7 @@ _TOLD = Told(
         r"spice[^\n]{0,40}(?:no port|without (?:a )?port|port (?:is )?(?:not set|missing|required))[^\n]*",
     ),
     fixes=(edit("set autoport='yes' on <graphics type='spice'>"),),
+    proof=contradictions.SPICE_PORT,
 )
 POSITIVE = (Evidence(stderr="qemu-kvm: neither port nor tls-port specified for spice\n"),)
 NEGATIVE = (

@@ -19,6 +19,7 @@ VNC in place of SPICE, without the spicevmc devices and qxl; or install the modu
 
 from __future__ import annotations
 
+from virtup.causes import known
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -45,6 +46,7 @@ _TOLD = Told(
     ),
     unless=r"without spice graphics",
     fixes=(edit("use <graphics type='vnc'/> and remove the spicevmc devices"),),
+    proof=known.NO_SPICE,
 )
 POSITIVE = (
     Evidence(error="unsupported configuration: spicevmc not supported in this QEMU binary"),

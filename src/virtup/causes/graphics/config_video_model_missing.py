@@ -19,6 +19,7 @@ each: qxl is gone from RHEL 9 and missing on ARM, virtio-vga-gl needs OpenGL mod
 
 from __future__ import annotations
 
+from virtup.causes import known
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -45,6 +46,7 @@ _TOLD = Told(
         edit("use <model type='virtio'/>"),
         Fix("or install the module of QEMU that has '{subject}'"),
     ),
+    proof=known.VIDEO_MISSING,
 )
 POSITIVE = (
     Evidence(

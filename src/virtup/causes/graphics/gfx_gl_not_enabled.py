@@ -17,6 +17,7 @@ Add `<graphics type='egl-headless'/>` or `<gl enable='yes'/>` to spice, or remov
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"(?:accel3d|3d acceleration|virgl)[^\n]{0,60}(?:requires|needs|without)[^\n]*(?:gl|opengl)[^\n]*",
     ),
     fixes=(edit("add <gl enable='yes'/> to its <graphics>, or remove accel3d"),),
+    proof=contradictions.GL_OFF,
 )
 POSITIVE = (
     Evidence(

@@ -17,8 +17,10 @@ a system daemon there is none.
 
 from __future__ import annotations
 
+from virtup.causes import hosts, known
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU293"
@@ -39,6 +41,7 @@ _TOLD = Told(
     ),
     unless=r"inet_listen|address already in use",
     fixes=(Fix("use VNC, SPICE or no display in place of a window"),),
+    proof=either(known.DISPLAY_MISSING, hosts.NO_WINDOW),
 )
 POSITIVE = (Evidence(stderr="gtk initialization failed\n"),)
 NEGATIVE = (Evidence(stderr="egl: no drm render node available\n"),)

@@ -18,6 +18,7 @@ vfio-pci at boot (`vfio-pci.ids=`), so that the driver never gets it.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -31,11 +32,12 @@ _TOLD = Told(
     sentence="The host still uses '{subject}', so the device cannot be detached from its driver.",
     phrases=(
         r"(?:FATAL|ERROR): Module (?P<subject>[\w-]+) is in use",
-        r"(?:failed|unable|cannot) to? ?(?:unbind|detach|remove)[^\n]{0,30}(?:PCI )?device '?(?P<subject>[\w:.]+)'?[^\n]*(?:busy|in use)[^\n]*",
+        r"(?:failed|unable|cannot)(?: to)? (?:unbind|detach|remove)[^\n]{0,30}(?:PCI )?device '?(?P<subject>[\w:.]+)'?[^\n]*(?:busy|in use)[^\n]*",
         r"rmmod: [^\n]*module (?P<subject>[\w-]+) is in use[^\n]*",
         r"(?:failed|unable) to (?:bind|rebind) PCI device '?(?P<subject>[\w:.]+)'? to vfio[^\n]*(?:busy|in use)[^\n]*",
     ),
     fixes=(Fix("bind the device to vfio-pci at boot, so that the host's driver never gets it"),),
+    proof=pci.MODULE_BUSY,
 )
 POSITIVE = (Evidence(stderr="modprobe: FATAL: Module nvidia_drm is in use.\n"),)
 NEGATIVE = (Evidence(error="PCI device 0000:01:00.0 is in use by driver QEMU, domain vm2"),)

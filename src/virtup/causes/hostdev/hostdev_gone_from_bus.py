@@ -19,6 +19,7 @@ that cannot be reset add `disable_idle_d3=1` to vfio-pci.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -33,6 +34,7 @@ _TOLD = Told(
     subject="the device",
     phrases=(
         r"unknown PCI header type '?(?:127|0x7f)'? for device '?(?P<subject>[\w:.]+)",
+        r"vfio:? (?P<subject>[\da-f:.]{7,}): (?:error: )?unknown PCI header type '?(?:127|0x7f)",
         r"(?:vfio )?(?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d)?:? ?unable to power on device, stuck in D3",
         r"device (?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d) not found: could not access[^\n]*",
         r"vfio:? (?P<subject>[\da-f:.]{7,}): no such host device[^\n]*",
@@ -40,6 +42,7 @@ _TOLD = Told(
     ),
     noted=(r"(?P<subject>[\da-f:.]{7,})[^\n]*(?:\(rev ff\)|header type 7f)",),
     fixes=(Fix("power the host off and on; bind the device to vfio-pci at boot"),),
+    proof=pci.GONE,
 )
 POSITIVE = (
     Evidence(error="internal error: Unknown PCI header type '127' for device '0000:01:00.0'"),

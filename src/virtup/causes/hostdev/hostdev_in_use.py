@@ -18,8 +18,10 @@ Stop the other guest or take the device from it. If no such guest runs, restart 
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU239"
@@ -36,6 +38,7 @@ _TOLD = Told(
     ),
     unless=r"not doing bus reset",
     fixes=(Fix("stop the guest that has it; if none runs, restart the daemon"),),
+    proof=either(pci.GROUP_HELD, pci.DEVICE_HELD, pci.NODE_HELD),
 )
 POSITIVE = (
     Evidence(

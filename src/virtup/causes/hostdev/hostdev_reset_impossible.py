@@ -17,6 +17,7 @@ Assign all devices of the bus to the guest, or move the card to a slot of its ow
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"no (?:FLR, )?PM reset or bus reset available",
     ),
     fixes=(Fix("assign all devices of its bus to the guest, or move the card to another slot"),),
+    proof=pci.NO_RESET,
 )
 POSITIVE = (
     Evidence(

@@ -18,6 +18,7 @@ guest start without it.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
         r"failed to find usb device[^\n]*",
     ),
     fixes=(edit("plug it in, or set startupPolicy='optional'"),),
+    proof=pci.USB_MISSING,
 )
 POSITIVE = (Evidence(error="internal error: Did not find USB device 046d:c52b"),)
 NEGATIVE = (Evidence(error="USB device 001:004 is in use by driver QEMU, domain vm2"),)

@@ -19,6 +19,7 @@ move the card to a slot with a group of its own.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
         Fix("see the group's devices", ("ls /sys/kernel/iommu_groups/{subject}/devices",)),
         Fix("give all of them to vfio-pci"),
     ),
+    proof=pci.NOT_VIABLE,
 )
 POSITIVE = (
     Evidence(

@@ -16,6 +16,7 @@ Put the devices behind one pcie-to-pci-bridge, assign one of them only, or remov
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -29,6 +30,7 @@ _TOLD = Told(
     sentence="Devices of IOMMU group {subject} are in different address spaces of the guest.",
     phrases=(r"group (?P<subject>\d+) used in multiple address spaces",),
     fixes=(edit("assign one device of the group, or remove <iommu>"),),
+    proof=pci.SPLIT,
 )
 POSITIVE = (Evidence(stderr="vfio 0000:01:00.1: group 1 used in multiple address spaces\n"),)
 NEGATIVE = (Evidence(error="group 1 is not viable"),)

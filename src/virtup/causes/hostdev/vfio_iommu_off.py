@@ -17,8 +17,10 @@ Switch it on in the firmware, and boot with `intel_iommu=on iommu=pt` (Intel).
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU231"
@@ -40,6 +42,7 @@ _TOLD = Told(
     ),
     doubtful=(r"iommu_group: no such file or directory",),
     fixes=(Fix("switch VT-d or AMD-Vi on in the firmware, and boot with intel_iommu=on"),),
+    proof=either(pci.NO_IOMMU, pci.NO_IOMMU_FOR),
 )
 POSITIVE = (
     Evidence(

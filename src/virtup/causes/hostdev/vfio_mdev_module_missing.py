@@ -19,6 +19,7 @@ all.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -41,6 +42,7 @@ _TOLD = Told(
     doubtful=(r"^(?:error: )?iommu_group: no such file or directory",),
     backed=r"mdev",
     fixes=(Fix("load them", ("modprobe -a vfio_mdev vfio_iommu_type1",), Safety.CONFIRM),),
+    proof=pci.NO_MEDIATED,
 )
 POSITIVE = (Evidence(error="iommu_group: No such file or directory"),)
 NEGATIVE = (Evidence(error="vfio 0000:00:02.0: no iommu_group found: No such file or directory"),)

@@ -19,6 +19,7 @@ running.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -42,6 +43,7 @@ _TOLD = Told(
         r"gvt: [^\n]*(?:fail|error)[^\n]*",
     ),
     fixes=(Fix("read the vendor's own words", ("journalctl -k -u nvidia-vgpu-mgr --grep vgpu",)),),
+    proof=hosts.MDEV_REFUSED,
 )
 POSITIVE = (
     Evidence(

@@ -19,6 +19,7 @@ limits.conf; give the container CAP_SYS_RESOURCE.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -44,6 +45,7 @@ _TOLD = Told(
         edit("set <memtune><hard_limit> above the guest's memory"),
         Fix("give libvirt CAP_SYS_RESOURCE, or raise the memlock limit"),
     ),
+    proof=hosts.MEMLOCK,
 )
 POSITIVE = (
     Evidence(

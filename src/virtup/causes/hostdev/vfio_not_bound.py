@@ -18,8 +18,10 @@ before; only then has its group a node below /dev/vfio.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU235"
@@ -31,12 +33,13 @@ _TOLD = Told(
     sentence="The device is not bound to vfio-pci ({subject}).",
     subject="the device",
     phrases=(
-        r"failed to open '?(?P<subject>/dev/vfio/\d+)'?: no such (?:file|device)[^\n]*",
+        r"(?:failed to open|error opening) '?(?P<subject>/dev/vfio/\d+)'?: no such (?:file|device)[^\n]*",
         r"vfio:? (?P<subject>[\da-f]{2,4}:[\da-f:.]+): error getting device from group[^\n]*",
         r"vfio: error getting device (?P<subject>[\da-f:.]{7,}) from group[^\n]*",
     ),
     doubtful=(r"^verify all devices in group \d+ are bound to vfio[^\n]*",),
     fixes=(Fix("bind it to vfio-pci before the start, or use <hostdev managed='yes'>"),),
+    proof=either(pci.NODE_MISSING, pci.NOT_BOUND),
 )
 POSITIVE = (
     Evidence(

@@ -16,6 +16,7 @@ detach it from the host first.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -29,6 +30,7 @@ _TOLD = Told(
     sentence="The PCI device {subject} is unmanaged and still on its host driver.",
     phrases=(r"unmanaged PCI device (?P<subject>\S+) must be manually detached",),
     fixes=(edit("use <hostdev managed='yes'>"),),
+    proof=pci.NOT_BOUND,
 )
 POSITIVE = (
     Evidence(

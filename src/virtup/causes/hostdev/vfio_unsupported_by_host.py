@@ -19,6 +19,7 @@ hostdev.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -41,6 +42,7 @@ _TOLD = Told(
     fixes=(
         Fix("load the driver, with the IOMMU switched on", ("modprobe vfio-pci",), Safety.CONFIRM),
     ),
+    proof=pci.NO_VFIO,
 )
 POSITIVE = (
     Evidence(error="unsupported configuration: pci backend driver 'default' is not supported"),

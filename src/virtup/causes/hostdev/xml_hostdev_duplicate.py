@@ -16,6 +16,7 @@ Remove one of them.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ _TOLD = Told(
         r"host (?:device|hostdev) (?P<subject>\S+) (?:is )?(?:specified|assigned) (?:twice|more than once)",
     ),
     fixes=(edit("remove one of the two <hostdev>"),),
+    proof=contradictions.HOSTDEV_TWICE,
 )
 POSITIVE = (Evidence(error="operation failed: target pci device 0000:01:00.0 already exists"),)
 NEGATIVE = (Evidence(error="PCI device 0000:01:00.0 is in use by driver QEMU, domain vm2"),)

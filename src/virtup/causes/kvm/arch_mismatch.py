@@ -18,6 +18,7 @@ other way round, is emulated (TCG).
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -40,7 +41,11 @@ _TOLD = Told(
         r"emulator '[^'\n]*qemu-system-(?P<subject>(?!x86_64|i386)\w+)' does not support virt type '?kvm",
         r"(?:domain|guest|image) arch\w* '?(?P<subject>\w+)'? (?:does not match|is not compatible with) (?:the )?host[^\n]*",
     ),
+    doubtful=(
+        r"could not find capabilities for arch=(?P<subject>(?!x86_64|i686)\w+) domaintype=kvm",
+    ),
     fixes=(edit("use <domain type='qemu'>"),),
+    proof=hosts.OTHER_ARCHITECTURE,
 )
 POSITIVE = (
     Evidence(

@@ -21,6 +21,7 @@ policy='disable' name=.../>` for what is missing.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -45,6 +46,7 @@ _TOLD = Told(
     ),
     unless=r"for \w+ qemu domain",
     fixes=(edit("use <cpu mode='host-model'/>, or disable the features that are missing,"),),
+    proof=hosts.CPU_LACKS,
 )
 POSITIVE = (
     Evidence(

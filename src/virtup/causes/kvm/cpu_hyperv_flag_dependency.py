@@ -16,6 +16,7 @@ Add the one that is missing to `<hyperv>`, or remove the one that needs it.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -34,6 +35,7 @@ _TOLD = Told(
         r"hyper-?v (?:feature|enlightenment) '?(?P<subject>[\w-]+)'?[^\n]*\brequires?\b[^\n]*",
     ),
     fixes=(edit("add what '{subject}' needs to <hyperv>"),),
+    proof=contradictions.HYPERV,
 )
 POSITIVE = (
     Evidence(

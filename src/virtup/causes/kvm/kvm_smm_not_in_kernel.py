@@ -16,6 +16,7 @@ Use a kernel with CONFIG_KVM_SMM, or firmware without secure boot and `<smm stat
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -33,6 +34,7 @@ _TOLD = Told(
         r"KVM[^\n]{0,40}\bSMM\b[^\n]{0,40}(?:not supported|unsupported|unavailable)",
     ),
     fixes=(edit("use <smm state='off'/> with firmware without secure boot"),),
+    proof=hosts.NO_SMM,
 )
 POSITIVE = (
     Evidence(

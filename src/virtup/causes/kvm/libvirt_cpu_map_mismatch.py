@@ -17,6 +17,7 @@ Install all of libvirt from one build, remove left-over files of another one, re
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
         r"(?:unknown|undefined) (?:cpu )?vendor '?\S+'? referenced by cpu model '?(?P<subject>[\w.-]+)",
     ),
     fixes=(Fix("install all of libvirt from one build, then restart the daemon"),),
+    proof=programs.path_missing("/usr/share/libvirt/cpu_map/index.xml", refutes=False),
 )
 POSITIVE = (
     Evidence(

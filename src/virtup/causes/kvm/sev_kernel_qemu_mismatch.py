@@ -17,6 +17,7 @@ Take kernel and QEMU from one source: Linux 6.11 with QEMU 9.1 or later.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
     ),
     doubtful=(r"SNP_\w+ ret=-22[^\n]*",),
     fixes=(Fix("use Linux 6.11 and QEMU 9.1 or later, both from one source"),),
+    proof=hosts.OLD_SEV_KERNEL,
 )
 POSITIVE = (
     Evidence(

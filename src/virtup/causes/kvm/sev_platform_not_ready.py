@@ -17,8 +17,10 @@ Switch SME and SEV on in the firmware, update it, and load `kvm_amd` with `sev=1
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU225"
@@ -42,6 +44,7 @@ _TOLD = Told(
     ),
     noted=(r"ccp \S+: SEV: [^\n]*(?:fail|error)[^\n]*",),
     fixes=(Fix("see what the driver says", ("dmesg | grep -i -e ccp -e sev",)),),
+    proof=either(hosts.NO_SEV, hosts.SEV_FAILED),
 )
 POSITIVE = (
     Evidence(

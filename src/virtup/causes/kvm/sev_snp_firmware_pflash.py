@@ -17,7 +17,9 @@ A stateless loader of type `rom` with firmware built for SNP (`OVMF.amdsev.fd`).
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
@@ -41,6 +43,7 @@ _TOLD = Told(
     ),
     backed=r"pflash",
     fixes=(edit("use <loader type='rom' stateless='yes'> with firmware for SNP"),),
+    proof=either(contradictions.SNP_FLASH, contradictions.SNP_FLASH_LINE),
 )
 POSITIVE = (Evidence(stderr="qemu-system-x86_64: SNP_LAUNCH_START ret=-22 fw_error=0 ''\n"),)
 NEGATIVE = (Evidence(error="sev_guest_init: failed to get platform status ret=-1"),)

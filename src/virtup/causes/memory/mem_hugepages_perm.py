@@ -18,6 +18,7 @@ QEMU's account; mount hugetlbfs with `gid=kvm,mode=1770`.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -31,10 +32,11 @@ _TOLD = Told(
     sentence="QEMU's user may not use the huge page directory '{subject}'.",
     subject="/dev/hugepages",
     phrases=(
-        r"(?:can't|cannot|unable to|failed to|could not) (?:open|create) (?:the )?backing store (?P<subject>/\S+)?[^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
-        r"(?:unable|failed|cannot) to? ?(?:create|open|access|set)[^\n]*?'?(?P<subject>/[^\s':]*huge\w*[^\s':]*)'?[^\n]*(?:(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)|not permitted|read-only)",
+        r"(?:can't|cannot|unable to|failed to|could not) (?:open|create) (?:the )?backing store (?P<subject>/\S+)?[^\n]*permission denied",
+        r"(?:unable|failed|cannot)(?: to)? (?:create|open|access|set)[^\n]*?'?(?P<subject>/[^\s':]*huge\w*[^\s':]*)'?[^\n]*(?:permission denied|not permitted|read-only)",
     ),
     fixes=(Fix("see whose it is", ("ls -ld /dev/hugepages /dev/hugepages/libvirt/qemu",)),),
+    proof=programs.path_closed("create", "/dev/hugepages/virtup"),
 )
 POSITIVE = (
     Evidence(

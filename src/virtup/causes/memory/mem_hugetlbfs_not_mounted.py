@@ -18,6 +18,7 @@ mounts when it starts.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -43,6 +44,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=hosts.NO_HUGETLBFS,
 )
 POSITIVE = (
     Evidence(

@@ -18,6 +18,7 @@ Less `<memory>` or `<maxMemory>`; `<maxphysaddr mode='passthrough'/>` in `<cpu>`
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
         r"phys-bits[^\n]*(?:too (?:low|large|small)|should be)[^\n]*",
     ),
     fixes=(edit("lower <memory> and <maxMemory>, or set <maxphysaddr mode='passthrough'/>"),),
+    proof=hosts.TOO_WIDE,
 )
 POSITIVE = (
     Evidence(

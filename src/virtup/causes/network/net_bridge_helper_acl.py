@@ -22,6 +22,7 @@ if the distribution left that out.
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -45,6 +46,7 @@ _TOLD = Told(
         r"qemu-bridge-helper[^\n]*(?:no such file|permission denied|not permitted)",
     ),
     fixes=(Fix("allow it", ("echo 'allow BRIDGE' >> /etc/qemu/bridge.conf",), Safety.CONFIRM),),
+    proof=nets.HELPER_REFUSES,
 )
 POSITIVE = (
     Evidence(

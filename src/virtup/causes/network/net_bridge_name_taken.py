@@ -18,6 +18,7 @@ bridge that has it.
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
     fixes=(
         Fix("give the network another bridge name, or leave <bridge name='{subject}'/> out of it"),
     ),
+    proof=nets.BRIDGE_TAKEN,
 )
 POSITIVE = (Evidence(error="internal error: bridge name 'virbr0' already in use."),)
 NEGATIVE = (Evidence(error="Cannot get interface MTU on 'virbr0': No such device"),)

@@ -16,6 +16,7 @@ Use the bridge itself (`<interface type='bridge'>`), another card, or one mode f
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -36,6 +37,7 @@ _TOLD = Told(
         Fix("see who has it", ("ip -d link show {subject}",)),
         edit("use the bridge of '{subject}', or another device,"),
     ),
+    proof=nets.DEVICE_TAKEN,
 )
 POSITIVE = (
     Evidence(

@@ -19,6 +19,7 @@ Correct the name in `<source dev=.../>`, or plug the device in.
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -31,12 +32,18 @@ _TOLD = Told(
     SLUG,
     sentence="The host has no network device '{subject}', on which the guest's direct interface sits.",
     phrases=(
-        r"(?:unable|failed|cannot) to? ?(?:get|obtain) (?:the )?(?:interface )?index (?:for|of) (?:the )?interface '?(?P<subject>[\w.@-]+?)'?: ",
-        r"(?:index|índice|indice|indeks\w*|индекс\w*|索引)[^\n]{0,60}?\b(?P<subject>[a-z][\w.@-]+)\W{0,2}: (?:no such device|dispositivo inexistente|no existe el dispositivo|aucun périphérique|kein passendes|нет такого|没有那个|そのような)",
+        r"cannot get interface (?:flags|mac|type) on '(?P<subject>(?:en[opsx]|eth\d|wl[opsx]|wlan\d|bond\d)[^'\n]*)': no such device",
+        r"(?:unable|failed|cannot)(?: to)? (?:get|obtain) (?:the )?(?:interface )?index (?:for|of) (?:the )?interface '?(?P<subject>[\w.@-]+?)'?: ",
+        r"(?:index|índice|indice|indeks\w*|индекс\w*|索引)[^\n]{0,60}?\b(?P<subject>[a-z][\w.@-]+)\W{0,2}: no such device",
         r"(?:error|failed|unable)[^\n]*macvtap\d*@(?P<subject>[\w.-]+)[^\n]*no such device",
         r"macvtap[^\n]*interface '?(?P<subject>[\w.-]+)'?[^\n]*no such device",
     ),
+    doubtful=(
+        r"cannot get interface (?:flags|mac|type) on '(?P<subject>[^'\n]+)': no such device",
+    ),
+    backed=r"type=['\x22]direct['\x22]",
     fixes=(edit("correct <source dev='{subject}'/>"),),
+    proof=nets.DEVICE_MISSING,
 )
 POSITIVE = (
     Evidence(error="Unable to get index for interface eth7: No such device"),

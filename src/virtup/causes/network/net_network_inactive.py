@@ -21,6 +21,7 @@ dnsmasq).
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -34,10 +35,7 @@ _TOLD = Told(
     SLUG,
     sentence="The libvirt network '{subject}' is not active: it was not started, or its start failed.",
     subject="the network",
-    doubtful=(
-        r"network:? '?(?P<subject>[^'\n]+?)'? (?:is not|isn't) (?:active|running|started)",
-        r"(?:netzwerk|netz|la red|le réseau|réseau|a rede|la rete|сеть|sieć|网络|網路|ネットワーク)\W{1,3}(?P<subject>[\w.:-]+)\W{1,3}[^\n]{0,20}(?:n'est pas acti|nicht aktiv|no (?:está|se encuentra) activ|n[ãa]o est[áa] ativ|não está activ|non è attiv|не актив|nie jest aktywn|未激活|未啟用|动作していません|動作していません|非アクティブ)",
-    ),
+    doubtful=(r"network:? '?(?P<subject>[^'\n]+?)'? (?:is not|isn't) (?:active|running|started)",),
     fixes=(
         Fix(
             "start it, now and at every boot",
@@ -48,6 +46,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=nets.NETWORK_INACTIVE,
 )
 POSITIVE = (
     Evidence(error="Requested operation is not valid: network 'default' is not active"),

@@ -19,6 +19,7 @@ the connection that has it.
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -48,6 +49,7 @@ _TOLD = Told(
         ),
         edit("or name a network that exists"),
     ),
+    proof=nets.NETWORK_UNDEFINED,
 )
 POSITIVE = (Evidence(error="error: Network not found: no network with matching name 'lab'"),)
 NEGATIVE = (

@@ -19,6 +19,7 @@ the DHCP range).
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -39,6 +40,7 @@ _TOLD = Told(
     ),
     doubtful=(r"(?P<subject>\d+\.\d+\.\d+\.\d+/\d+)[^\n]{0,60}(?:overlaps|conflicts) with",),
     fixes=(Fix("give the network another subnet", ("virsh net-edit NETWORK",), Safety.CONFIRM),),
+    proof=nets.SUBNET_TAKEN,
 )
 POSITIVE = (
     Evidence(error="internal error: Network is already in use by interface virbr1"),

@@ -17,6 +17,7 @@ distribution's emulator.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -24,6 +25,7 @@ from virtup.model.evidence import Evidence
 CODE = "VU261"
 SLUG = "emulator-apparmor-exec"
 ALSO = ("emulator-not-executable",)
+OVER = ("emulator-not-executable", "emulator-probe-failed")
 
 _TOLD = Told(
     CODE,
@@ -40,6 +42,7 @@ _TOLD = Told(
         r"apparmor=\x22DENIED\x22 operation=\x22exec\x22[^\n]*name=\x22(?P<subject>[^\x22\n]*(?:qemu|kvm)[^\x22\n]*)",
     ),
     fixes=(Fix("see the denial", ("journalctl -k --grep DENIED",)),),
+    proof=denied.by("apparmor"),
 )
 POSITIVE = (
     Evidence(

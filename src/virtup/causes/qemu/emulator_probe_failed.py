@@ -18,6 +18,7 @@ Install QEMU and its modules from one build; then restart libvirtd, which asks a
 
 from __future__ import annotations
 
+from virtup.causes import known
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
         r"failed to initialize module: (?P<subject>/[^\s:]+)",
     ),
     fixes=(Fix("install QEMU and its modules from one build, then restart libvirtd"),),
+    proof=known.BROKEN,
 )
 POSITIVE = (
     Evidence(

@@ -17,6 +17,7 @@ Another machine type (`virt` on ARM and RISC-V), or devices of the kind that the
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ _TOLD = Told(
         r"PCI (?:bus|controllers?) (?:is|are) not (?:supported|available) (?:by|on|for|with)[^\n]*machine[^\n]*",
     ),
     fixes=(edit("use another machine type, or devices of the kind that it has"),),
+    proof=contradictions.MACHINE_WITHOUT_PCI,
 )
 POSITIVE = (Evidence(error="XML error: No PCI buses available"),)
 NEGATIVE = (

@@ -17,6 +17,7 @@ Describe the device in the definition; or add the file to
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
         r"-(?:acpitable|fw_cfg|smbios|device loader|object (?:memory-backend-file|input-linux|secret))[^\n]*'?(?P<subject>/(?!dev/)[^'\s,]+)'?[^\n]*permission denied",
     ),
     fixes=(edit("describe the file as <disk>, not as <qemu:arg>"),),
+    proof=denied.by("apparmor"),
 )
 POSITIVE = (
     Evidence(

@@ -18,6 +18,7 @@ If no guest runs with it: `setfattr -x` the attributes, or `remember_owner = 0` 
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -33,6 +34,7 @@ _TOLD = Told(
         r"setting different DAC user or group on '?(?P<subject>[^\n]+?)'? which is already in use",
     ),
     fixes=(Fix("see what is remembered", ("getfattr -m trusted.libvirt -d {subject}",)),),
+    proof=denied.remembered("dac"),
 )
 POSITIVE = (
     Evidence(

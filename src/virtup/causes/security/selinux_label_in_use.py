@@ -17,6 +17,7 @@ left-over attributes.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -32,6 +33,7 @@ _TOLD = Told(
         r"setting different SELinux label on '?(?P<subject>[^\n]+?)'? which is already in use",
     ),
     fixes=(edit("mark the disk <readonly/> or <shareable/>, or give each guest an overlay"),),
+    proof=denied.remembered("selinux"),
 )
 POSITIVE = (
     Evidence(

@@ -17,6 +17,7 @@ that was moved, restored or mounted anew has another label.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -33,9 +34,10 @@ _TOLD = Told(
     SLUG,
     sentence="libvirt's log '{subject}' may not be opened: a wrong label on the directory, most often.",
     phrases=(
-        r"(?:unable|cannot|failed|could not) to? ?(?:open|create|append)[^\n]*?'?(?P<subject>/var/log/libvirt/[^\s':]+)'?: (?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
+        r"(?:unable|cannot|failed|could not)(?: to)? (?:open|create|append)[^\n]*?'?(?P<subject>/var/log/libvirt/[^\s':]+)'?: permission denied",
     ),
     fixes=(Fix("restore the label", ("restorecon -Rv /var/log/libvirt",), Safety.CONFIRM),),
+    proof=denied.wrong_label("/var/log/libvirt", "virt_log_t"),
 )
 POSITIVE = (
     Evidence(error="Unable to open file: /var/log/libvirt/qemu/vm1.log: Permission denied"),

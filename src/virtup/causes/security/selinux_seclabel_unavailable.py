@@ -17,6 +17,7 @@ Remove `<seclabel>` from the definition, or switch the module on.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -34,6 +35,7 @@ _TOLD = Told(
         r"seclabel[^\n]{0,60}(?P<subject>selinux|apparmor)[^\n]{0,40}(?:not (?:available|enabled|supported)|disabled)[^\n]*",
     ),
     fixes=(edit("remove <seclabel model='{subject}'>"),),
+    proof=denied.module_off(),
 )
 POSITIVE = (
     Evidence(error="unsupported configuration: Security driver model 'selinux' is not available"),

@@ -17,6 +17,7 @@ access.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -29,10 +30,11 @@ _TOLD = Told(
     SLUG,
     sentence="QEMU may not connect to the socket '{subject}'.",
     phrases=(
-        r"(?:failed|unable|could not|cannot) to? ?connect (?:to )?(?:(?:unix )?socket )?(?:to )?'?(?P<subject>/(?!\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)'?: (?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
+        r"(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'?(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)'?: permission denied",
     ),
     unless=r"(?:libvirt|virt\w+d)-sock",
     fixes=(Fix("see who may", ("namei -l {subject}",)),),
+    proof=programs.path_closed("write"),
 )
 POSITIVE = (
     Evidence(

@@ -16,7 +16,9 @@ virtiofsd and other vhost-user helpers read the guest's memory, which therefore 
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
@@ -34,6 +36,7 @@ _TOLD = Told(
     fixes=(
         edit("add <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"),
     ),
+    proof=either(contradictions.NOT_SHARED, contradictions.UNSHARED_LINE),
 )
 POSITIVE = (Evidence(error="unsupported configuration: virtiofs requires shared memory"),)
 NEGATIVE = (Evidence(error="virtiofsd died unexpectedly"),)

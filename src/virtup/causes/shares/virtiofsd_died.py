@@ -17,6 +17,7 @@ newuidmap are needed.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -34,6 +35,10 @@ _TOLD = Told(
         r"virtiofsd[^\n]*(?:unexpected(?:ly)? (?:exit|argument)|error: (?:found argument|unrecognized))[^\n]*",
     ),
     fixes=(Fix("read its log", ("tail /var/log/libvirt/qemu/*-virtiofsd.log",)),),
+    proof=hosts.log_says(
+        "/var/log/libvirt/qemu/{guest}-fs0-virtiofsd.log",
+        r"error|panic|denied|fail|unrecog|no such",
+    ),
 )
 POSITIVE = (Evidence(error="internal error: virtiofsd died unexpectedly"),)
 NEGATIVE = (Evidence(error="Unable to find a satisfying virtiofsd"),)

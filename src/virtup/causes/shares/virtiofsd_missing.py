@@ -17,6 +17,7 @@ its own since QEMU 8.0.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ _TOLD = Told(
         r"(?:cannot|could not|couldn't|failed to) (?:find|locate|execute|check)[^\n]*?(?P<subject>/\S*virtiofsd)?'?[^\n]*virtiofsd?[^\n]*",
     ),
     fixes=(Fix("install it", ("apt-get install virtiofsd",), Safety.CONFIRM),),
+    proof=programs.program_missing("virtiofsd", package="virtiofsd"),
 )
 POSITIVE = (Evidence(error="operation failed: Unable to find a satisfying virtiofsd"),)
 NEGATIVE = (Evidence(error="virtiofsd died unexpectedly"),)

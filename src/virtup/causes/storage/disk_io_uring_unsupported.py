@@ -17,6 +17,7 @@ it: containers' seccomp filters and `kernel.io_uring_disabled` forbid it.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -37,6 +38,7 @@ _TOLD = Told(
         r"invalid (?:aio option|value)[^\n]*io_uring",
     ),
     fixes=(edit("use <driver io='threads'/>"),),
+    proof=hosts.NO_IO_URING,
 )
 POSITIVE = (
     Evidence(

@@ -17,6 +17,7 @@ Give the file to QEMU's account on the server, export with `no_root_squash` or
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -41,6 +42,7 @@ _TOLD = Told(
         Fix("see what is mounted there", ("findmnt -T {subject}",)),
         Fix("give the file to QEMU's account on the server, or set dynamic_ownership = 0"),
     ),
+    proof=hosts.ROOT_REFUSED,
 )
 POSITIVE = (
     Evidence(

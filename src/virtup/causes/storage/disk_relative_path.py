@@ -17,6 +17,7 @@ Write the whole path.
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -30,10 +31,11 @@ _TOLD = Told(
     SLUG,
     sentence="The disk's path '{subject}' is relative, and the daemon looks for it in its own directory.",
     phrases=(
-        r"(?:unable to stat|cannot access storage file|cannot access|cannot stat|failed to stat|cannot open file) '?(?P<subject>(?!/)[\w. -]*[\w-]+\.(?:qcow2?|img|raw|iso|vmdk|vdi|vhdx?|qed))'?(?: \([^)\n]*\))?: (?:no such file or directory|datei oder verzeichnis nicht gefunden|no existe el (?:archivo|fichero)|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
+        r"(?:unable to stat|cannot access storage file|cannot access|cannot stat|failed to stat|cannot open file) '?(?P<subject>(?!/)[\w./ -]*[\w-]+\.(?:qcow2?|img|raw|iso|vmdk|vdi|vhdx?|qed))'?(?: \([^)\n]*\))?: no such file or directory",
         r"(?:disk|source) (?:file |path )?'?(?P<subject>(?!/)[\w./-]+)'? (?:is not|must be) an? absolute path",
     ),
     fixes=(edit("write the whole path of '{subject}'"),),
+    proof=contradictions.RELATIVE_PATH,
 )
 POSITIVE = (
     Evidence(

@@ -16,6 +16,7 @@ Remove the overlay when no guest uses it (`fuser -v FILE`).
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -41,6 +42,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=programs.path_exists(),
 )
 POSITIVE = (
     Evidence(

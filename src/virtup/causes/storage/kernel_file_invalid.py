@@ -20,6 +20,7 @@ Copy the kernel again (`vmlinuz`, not `vmlinux.gz` or the package), or boot from
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -47,6 +48,7 @@ _TOLD = Told(
         Fix("see what the file is", ("file PATH",)),
         edit("name a kernel (vmlinuz, bzImage)"),
     ),
+    proof=hosts.BAD_KERNEL,
 )
 POSITIVE = (
     Evidence(stderr="qemu: invalid kernel header\n"),

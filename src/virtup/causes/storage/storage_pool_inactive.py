@@ -16,6 +16,7 @@ volume group was missing when the host came up.
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=nets.POOL_INACTIVE,
 )
 POSITIVE = (
     Evidence(error="Requested operation is not valid: storage pool 'default' is not active"),

@@ -19,6 +19,7 @@ terraform), and this connection has no such pool. The pools of `qemu:///system` 
 
 from __future__ import annotations
 
+from virtup.causes import nets
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -47,6 +48,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=nets.POOL_MISSING,
 )
 POSITIVE = (
     Evidence(

@@ -16,6 +16,7 @@ swtpm_setup needs the TrouSerS daemon (tcsd) and its account for a TPM 1.2, befo
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -42,6 +43,7 @@ _TOLD = Told(
     ),
     backed=r"version[ ='\x22,]*1\.2",
     fixes=(edit("use <backend type='emulator' version='2.0'/>"),),
+    proof=programs.program_missing("tcsd", package="tcsd"),
 )
 POSITIVE = (
     Evidence(

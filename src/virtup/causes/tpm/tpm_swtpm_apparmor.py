@@ -17,6 +17,7 @@ Add the paths to `/etc/apparmor.d/local/usr.bin.swtpm` and reload it.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -43,6 +44,7 @@ _TOLD = Told(
     noted=(r"apparmor=\x22DENIED\x22[^\n]*swtpm[^\n]*",),
     unless=r"need (?:read/write|read|write) rights|avc: +denied[^\n]*swtpm",
     fixes=(Fix("see the denial", ("journalctl -k --grep swtpm",)),),
+    proof=denied.by("apparmor", "swtpm"),
 )
 POSITIVE = (
     Evidence(stderr="swtpm process terminated unexpectedly.\nCould not start the TPM 2.\n"),

@@ -17,6 +17,7 @@ store, an old policy) is not started, and logs and state need their labels, too.
 
 from __future__ import annotations
 
+from virtup.causes import denied
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -36,6 +37,7 @@ _TOLD = Told(
     subject="swtpm",
     phrases=(r"avc: +denied[^\n]*swtpm[^\n]*",),
     doubtful=(
+        r"connect to '(?P<subject>/[^'\n]*/swtpm/[^'\n]*)': permission denied",
         r"cannot execute binary '?(?P<subject>/\S*swtpm\w*)'?: permission denied",
         r"(?:could not run|failed to run|cannot run|error running)[^\n]*'?(?P<subject>/[^\s']*swtpm_setup)'?[^\n]*",
     ),
@@ -51,6 +53,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=denied.by("selinux", "swtpm"),
 )
 POSITIVE = (
     Evidence(

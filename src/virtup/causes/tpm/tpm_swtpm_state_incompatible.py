@@ -18,6 +18,7 @@ keys and all that is sealed.
 
 from __future__ import annotations
 
+from virtup.causes import hosts
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,6 +38,9 @@ _TOLD = Told(
         r"(?:nvram|state)[^\n]{0,40}(?:TPM|swtpm)[^\n]{0,60}(?:incompatible|mismatch|could not be (?:loaded|restored))[^\n]*",
     ),
     fixes=(Fix("use the swtpm and libtpms that wrote it, or newer ones"),),
+    proof=hosts.log_says(
+        "/var/log/swtpm/libvirt/qemu/{guest}-swtpm.log", r"libtpms|stateblob|CMD_INIT|version"
+    ),
 )
 POSITIVE = (
     Evidence(

@@ -42,7 +42,7 @@ _ANSWERS: dict[type[Any], Callable[[Any], Fact]] = {
     p.CpuModels: emulators.cpu_models,
     p.Devices: emulators.devices,
     p.Options: emulators.options,
-    p.CharDrivers: emulators.char_drivers,
+    p.SpiceSettings: emulators.spice_settings,
     p.Objects: emulators.objects,
     p.NetDrivers: emulators.net_drivers,
     p.AudioDrivers: emulators.audio_drivers,

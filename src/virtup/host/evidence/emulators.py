@@ -18,7 +18,6 @@ from virtup.model.probe import (
     Asked,
     AudioDrivers,
     BlockDrivers,
-    CharDrivers,
     CpuModels,
     Devices,
     Displays,
@@ -30,6 +29,7 @@ from virtup.model.probe import (
     Objects,
     Options,
     PathAccess,
+    SpiceSettings,
 )
 from virtup.model.probe_files import Run, RunFact
 
@@ -90,9 +90,9 @@ def options(probe: Options) -> NamesFact:
     return _names(probe, ("-help",), r"^-([\w-]+)")
 
 
-def char_drivers(probe: CharDrivers) -> NamesFact:
-    """Return the backends of ``-chardev help``."""
-    return _names(probe, ("-chardev", "help"), r"^  ([\w-]+)$")
+def spice_settings(probe: SpiceSettings) -> NamesFact:
+    """Return the settings of ``-spice help``; none: the QEMU was built without it."""
+    return _names(probe, ("-spice", "help"), r"^  ([\w-]+)=<")
 
 
 def objects(probe: Objects) -> NamesFact:
@@ -143,16 +143,16 @@ _MODULAR = {
     "ftp": "curl",
     "ftps": "curl",
 }
-"""Drivers that distributions build as modules, and the module's name; QEMU lists them always."""
+"""Drivers that a QEMU with modules has as such, and the module's name; it lists them always."""
 
 
 def _is_absent_module(driver: str) -> bool:
-    """Is the driver's module missing where other block modules lie?  Built-in ones have none."""
+    """Is the driver's module missing where QEMU's other modules lie?"""
     module = _MODULAR.get(driver)
     if module is None:
         return False
     places = [place for pattern in _MODULES for place in glob.glob(pattern)]
-    modular = any(glob.glob(f"{place}/block-*.so") for place in places)
+    modular = any(glob.glob(f"{place}/*.so") for place in places)
     return modular and not any(os.path.exists(f"{place}/block-{module}.so") for place in places)
 
 

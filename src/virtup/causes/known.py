@@ -1,0 +1,129 @@
+"""Proofs by what this very QEMU says that it has: devices, objects, options, drivers, SPICE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from virtup.causes.proof import Proof, Shown, holds, refuted
+from virtup.causes.who import edit, nearest
+from virtup.model.evidence import Evidence
+from virtup.model.probe import (
+    Asked,
+    AudioDrivers,
+    Devices,
+    Displays,
+    NamesFact,
+    Objects,
+    Options,
+    SpiceSettings,
+)
+from virtup.model.probe_files import Run
+
+_SHARED = 3
+"""So many near names are told."""
+
+
+def answers(ev: Evidence, kind: type[Asked]) -> NamesFact | None:
+    """Return what this QEMU lists of *kind*, None when it was not asked or listed nothing."""
+    fact = ev.fact(kind(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
+    return fact if fact is not None and fact.names else None
+
+
+def asked(ev: Evidence, kind: type[Asked]) -> Iterable[Asked]:
+    """Ask this QEMU for what it has of *kind*."""
+    if ev.emulator and ev.uid is not None:
+        yield kind(ev.emulator, ev.uid, ev.gids)
+
+
+def lacks(
+    kind: type[Asked], noun: str, names: Callable[[str], Iterable[str]] = lambda name: (name,)
+) -> Proof:
+    """Return the proof that this QEMU does not list the subject; *names* it may go by there."""
+
+    def judges(ev: Evidence, subject: str) -> Shown | None:
+        fact = answers(ev, kind)
+        wanted = [one for one in names(subject) if one]
+        if fact is None or not wanted:
+            return None
+        there = [one for one in wanted if one in fact.names]
+        if there:
+            return refuted(f"{ev.emulator} has the {noun} '{there[0]}'")
+        near = nearest(wanted[0], fact.names, _SHARED)
+        fixes = (edit(f"change '{subject}' to '{near[0]}'"),) if near else ()
+        like = f"; like it: {', '.join(near)}" if near else ""
+        return holds(f"{ev.emulator} does not list the {noun} '{wanted[0]}'{like}", fixes=fixes)
+
+    return Proof(judges, lambda ev, subject: asked(ev, kind) if subject else ())
+
+
+_VIDEO = {
+    "vga": ("VGA",),
+    "standard vga": ("VGA",),
+    "cirrus": ("cirrus-vga",),
+    "cirrus vga": ("cirrus-vga",),
+    "qxl": ("qxl-vga", "qxl"),
+    "qxl vga": ("qxl-vga", "qxl"),
+    "virtio": ("virtio-vga", "virtio-gpu-pci"),
+    "virtio vga": ("virtio-vga", "virtio-gpu-pci"),
+    "vmvga": ("vmware-svga",),
+    "vmware svga": ("vmware-svga",),
+    "bochs": ("bochs-display",),
+}
+
+
+def video_devices(model: str) -> tuple[str, ...]:
+    """Return the devices of QEMU that the definition's video *model* may become."""
+    return _VIDEO.get(model.lower(), (model,))
+
+
+VIDEO_MISSING = lacks(Devices, "device", video_devices)
+"""This QEMU has no such video device."""
+OPTION_GONE = lacks(Options, "option", lambda name: (name.lstrip("-"),))
+"""This QEMU has no such option."""
+OBJECT_MISSING = lacks(Objects, "object")
+"""This QEMU has no such object."""
+AUDIO_MISSING = lacks(AudioDrivers, "audio driver", lambda name: (name.split("_")[0],))
+"""This QEMU has no such audio driver."""
+DISPLAY_MISSING = lacks(Displays, "display")
+"""This QEMU has no such display."""
+
+
+def _no_spice(ev: Evidence, _subject: str) -> Shown | None:
+    probe = SpiceSettings(ev.emulator, ev.uid, ev.gids)
+    fact = ev.fact(probe) if ev.emulator else None
+    if fact is None:
+        return None
+    if fact.names:
+        return refuted(f"{ev.emulator} has SPICE")
+    return holds(f"{ev.emulator} lists no setting of -spice: it is built without it")
+
+
+NO_SPICE = Proof(_no_spice, lambda ev, _subject: asked(ev, SpiceSettings))
+"""This QEMU is built without SPICE."""
+
+
+def _run_probe(ev: Evidence, subject: str) -> Run | None:
+    program = subject if subject.startswith("/") and "qemu-system" in subject else ev.emulator
+    return Run(program, ev.uid, ev.gids) if program else None
+
+
+def _broken(ev: Evidence, subject: str) -> Shown | None:
+    probe = _run_probe(ev, subject)
+    fact = ev.fact(probe) if probe else None
+    if probe is None or fact is None:
+        return None
+    if fact.status == 0:
+        return None
+    last = fact.words.splitlines()[-1][:120] if fact.words else "nothing"
+    how = f"signal {-fact.status}" if fact.status < 0 else f"status {fact.status}"
+    return holds(f"'{probe.emulator} --version' ends with {how} and says: {last}")
+
+
+def _ask_run(ev: Evidence, subject: str) -> Iterable[Any]:
+    probe = _run_probe(ev, subject)
+    return (probe,) if probe else ()
+
+
+BROKEN = Proof(_broken, _ask_run)
+"""The emulator cannot even tell its version."""
