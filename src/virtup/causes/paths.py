@@ -106,7 +106,10 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             ),
         ),
         (Role.DTB, r"(?:couldn't|could not) open dtb file (?P<path>/[^\s:]+)(?P<err>[^\n]*)"),
-        (Role.FIRMWARE, r"could not load (?:pc )?bios '(?P<path>(?!bios(?:-\w+)?\.bin')[^'\n]+)'(?P<err>[^\n]*)"),
+        (
+            Role.FIRMWARE,
+            r"could not load (?:pc )?bios '(?P<path>(?!bios(?:-\w+)?\.bin')[^'\n]+)'(?P<err>[^\n]*)",
+        ),
         (
             Role.SHARE,
             r"cannot initialize fsdev[^\n]*: failed to open '(?P<path>/[^'\n]+)'(?P<err>[^\n]*)",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from virtup.causes.finding import Fix, Safety, mend
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, PathFact
-from virtup.model.repair import GrantAccess, SetMode
+from virtup.model.repair import Change, EditDefinition, GrantAccess, SetMode
 
 
 def account(ev: Evidence, uid: str = "") -> str:
@@ -83,6 +83,9 @@ def _number(uid: str) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
-def edit(text: str) -> Fix:
-    """Return the fix *text* that a person makes in the definition."""
-    return Fix(text=text + " in the definition", safety=Safety.CONFIRM)
+def edit(text: str, *changes: Change) -> Fix:
+    """Return the fix *text* of the definition; *changes* make it, where it is known what to make."""
+    text += " in the definition"
+    if not changes:
+        return Fix(text=text, safety=Safety.CONFIRM)
+    return mend(text, EditDefinition(changes), safety=Safety.CONFIRM)

@@ -13,6 +13,7 @@ from virtup.drivers.domains import Domains
 from virtup.drivers.history import History
 from virtup.drivers.mending import GuestMender
 from virtup.drivers.node import Node
+from virtup.drivers.remedies import Remedies
 from virtup.drivers.repairing import Repairing
 from virtup.drivers.saves import Saves
 from virtup.drivers.saving import Saving
@@ -77,14 +78,9 @@ class Hypervisor:
         self.checks = Checks(self.domains, self.launcher)
         self.history = History(self.attempts, self.launcher, self.domains)
         self._repairs = Repairs(layout.repairs_dir, disk)
-        self.repairing = Repairing(
-            self.domains,
-            self.launcher,
-            self.checks,
-            attempts=self.attempts,
-            kept=self._repairs,
-            mender=GuestMender(self.domains, HostMender()),
-        )
+        mender = GuestMender(self.domains, HostMender())
+        remedies = Remedies(self.launcher, self.checks, self.attempts, mender)
+        self.repairing = Repairing(self.domains, remedies, self._repairs, mender)
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
@@ -151,14 +147,18 @@ class Hypervisor:
         try:
             return await self.repairing.apply(known, keys, transaction)
         finally:
-            self._account = None  # it may be in other groups now
+            self.forget_account()
+
+    def forget_account(self) -> None:
+        """Look QEMU's account up anew: it may be in other groups now."""
+        self._account = None
 
     async def fix_undo(self, guest: str) -> dict[str, Any]:
         """Take back the last repair of a guest; see `Repairing.undo`."""
         try:
             return await self.repairing.undo(self._name_of(guest))
         finally:
-            self._account = None
+            self.forget_account()
 
     def fix_list(self, guest: str) -> list[dict[str, Any]]:
         """Return the recorded repairs of a guest, oldest first."""

@@ -13,7 +13,13 @@ from virtup.drivers.guest import Guest
 from virtup.errors import VirtError
 from virtup.host.mending import CannotRepair, ChangedSince, Mender, NotNeeded
 from virtup.model.domain import Domain, format_domain, parse_domain
-from virtup.model.repair import EditDefinition, Repair, SetSaveAside, ShutDownGuest
+from virtup.model.repair import (
+    DefineGuest,
+    EditDefinition,
+    Repair,
+    SetSaveAside,
+    ShutDownGuest,
+)
 from virtup.model.revision import revised
 
 SHUTDOWN_S = 60.0
@@ -57,7 +63,9 @@ class GuestMender:
     async def undo(self, repair: Repair, before: State, after: State, guest: Guest | None) -> None:
         """Bring back what the survey saw; raises ChangedSince, CannotRepair."""
         match repair:
-            case EditDefinition():
+            case DefineGuest() if guest is None and before["xml"] is None:
+                return
+            case EditDefinition() | DefineGuest():
                 await self._restore_definition(before, _held(guest))
             case SetSaveAside():
                 self._bring_back_save(after, _held(guest))
@@ -81,13 +89,33 @@ class GuestMender:
             raise CannotRepair("a repair does not give a domain another name or uuid")
         return {"xml": text, "wanted": _text(domain), "as_stored": guest.as_stored}
 
+    async def survey_document(self, xml: str) -> State:
+        """Return the guest's definition as it is and as *xml* makes it; raises VirtError."""
+        domain = await self._domains.complete(xml)
+        known = self._domains.conflict(domain)
+        before = {"name": domain.name, "xml": None, "as_stored": False, "wanted": _text(domain)}
+        if known is not None and known.persistent:
+            before |= {"xml": _text(known.definition), "as_stored": known.as_stored}
+        return before
+
+    async def define(self, before: State) -> None:
+        """Define what was surveyed; the caller holds no guest. Raises VirtError."""
+        guest = await self._domains.define(before["wanted"], 0)
+        before["wanted"] = _text(guest.definition)
+
     async def _restore_definition(self, before: State, guest: Guest) -> None:
         now = _text(guest.definition)
         if now == before["xml"]:
             return
-        if now != before["wanted"]:
+        if now != before.get("wanted"):
             raise ChangedSince(f"the definition of '{guest.name}' was changed since")
-        await self._domains.revise(guest, parse_domain(before["xml"]))
+        try:
+            if before["xml"] is None:
+                await self._domains.forget(guest, 0)
+                return
+            await self._domains.revise(guest, parse_domain(before["xml"]))
+        except VirtError as error:
+            raise CannotRepair(error.message) from error
         guest.as_stored = before["as_stored"]
 
     # -- saved state ---------------------------------------------------------------------------

@@ -7,72 +7,24 @@ what the host shows now. Only what stands in the plan of this moment is ever don
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.drivers.checks import Checks
 from virtup.drivers.domains import Domains
 from virtup.drivers.guest import Guest
 from virtup.drivers.mending import GuestMender
-from virtup.errors import DomainNotFound, OperationFailed, OperationInvalid
+from virtup.drivers.remedies import Option, Remedies
+from virtup.errors import DomainNotFound, OperationFailed, OperationInvalid, VirtError
 from virtup.host.mending import CannotRepair, ChangedSince, NotNeeded
 from virtup.machine import attempts as records
-from virtup.machine import recall
-from virtup.machine.attempts import Attempts
 from virtup.machine.check import Outlook
-from virtup.machine.diagnose import diagnose
-from virtup.machine.failure import UNKNOWN
-from virtup.machine.launcher import Launcher
 from virtup.machine.repairs import Repairs, Step, StepState, Transaction
-from virtup.model.domain import format_domain
-from virtup.model.repair import EditDefinition, Repair
+from virtup.model.repair import DefineGuest, EditDefinition, Repair
+from virtup.model.revision import revised
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One way out of one finding that virtup can go; ``obstacle`` is why it cannot after all."""
-
-    finding: Finding
-    fix: Fix
-    obstacle: str = ""
-
-    @property
-    def key(self) -> str:
-        """What a client names it by: the same repair of the same cause has the same key."""
-        acts = [one.to_dict() for one in self.fix.repair]
-        text = json.dumps([self.finding.code, self.finding.subject, acts], sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the option as JSON-ready data."""
-        changes = [
-            str(change)
-            for one in self.fix.repair
-            if isinstance(one, EditDefinition)
-            for change in one.changes
-        ]
-        told = {"key": self.key, **self.fix.to_dict(), "changes": changes}
-        return {**told, "obstacle": self.obstacle}
-
-
-@dataclass(frozen=True)
-class Item:
-    """A finding, and what virtup can do about it: ``options``, best first, none for nothing."""
-
-    finding: Finding
-    options: tuple[Option, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the item as JSON-ready data."""
-        told = self.finding.to_dict()
-        return {**told, "options": [one.to_dict() for one in self.options]}
 
 
 class Repairing:
@@ -81,17 +33,12 @@ class Repairing:
     def __init__(
         self,
         domains: Domains,
-        launcher: Launcher,
-        checks: Checks,
-        *,
-        attempts: Attempts,
+        remedies: Remedies,
         kept: Repairs,
         mender: GuestMender,
     ) -> None:
         self._domains = domains
-        self._launcher = launcher
-        self._checks = checks
-        self._attempts = attempts
+        self._remedies = remedies
         self._records = kept
         self._mender = mender
         self._lock = asyncio.Lock()
@@ -101,7 +48,7 @@ class Repairing:
 
         ``items`` are findings with ``options``, ``active`` says that it runs.
         """
-        items = [] if guest.active else await self._items(guest)
+        items = [] if guest.active else await self._remedies.of(guest)
         return {
             "guest": guest.name,
             "active": guest.active,
@@ -121,18 +68,63 @@ class Repairing:
                 raise OperationInvalid(f"domain '{guest.name}' runs: there is nothing to mend")
             chosen = [
                 option
-                for item in await self._items(guest)
+                for item in await self._remedies.of(guest)
                 for option in item.options
                 if option.key in keys
             ]
-            work = self._transaction(guest, transaction)
+            work = self._transaction(guest.name, str(guest.definition.uuid), transaction)
             results = [await self._carry_out(work, option, guest) for option in chosen]
             self._records.prune(guest.name)
-        known = {option.key for option in chosen}
-        results += [
-            _result(key, "gone", "it is not needed any more") for key in keys if key not in known
-        ]
+        results += _not_needed(keys, results)
         return {"guest": guest.name, "transaction": work.began, "results": results}
+
+    async def plan_document(self, xml: str) -> dict[str, Any]:
+        """Return what `plan` does for the guest that *xml* defines, which is not defined yet."""
+        verdict, items = await self._remedies.of_document(xml)
+        return {
+            "guest": verdict.name or _name_in(xml),
+            "active": verdict.outlook is Outlook.RUNS,
+            "items": [one.to_dict() for one in items],
+        }
+
+    async def apply_document(
+        self, xml: str, keys: Sequence[str], transaction: str | None
+    ) -> dict[str, Any]:
+        """Do what `apply` does for the guest that *xml* defines; ``xml`` is what becomes of that."""
+        async with self._lock:
+            verdict, items = await self._remedies.of_document(xml)
+            name = verdict.name or _name_in(xml)
+            work = self._transaction(name, verdict.uuid, transaction)
+            results = []
+            for option in (one for item in items for one in item.options if one.key in keys):
+                edits = [one for one in option.fix.repair if isinstance(one, EditDefinition)]
+                for one in edits:
+                    xml = revised(xml, one.changes)
+                if edits:
+                    results.append(_result(option.key, "done", ""))
+                else:
+                    results.append(await self._carry_out(work, option, None))
+        results += _not_needed(keys, results)
+        return {"guest": name, "transaction": work.began, "results": results, "xml": xml}
+
+    async def define(self, xml: str, transaction: str | None) -> dict[str, Any]:
+        """Define the guest of *xml*, as a step of *transaction* that is taken back with it."""
+        async with self._lock:
+            before = await self._mender.survey_document(xml)
+            work = self._transaction(before["name"], "", transaction)
+            repair = DefineGuest(before["name"])
+            step = Step("", f"define domain '{before['name']}'", repair.to_dict(), before)
+            work.steps.append(step)
+            await self._keep(work)
+            try:
+                await self._mender.define(before)
+                step.state = StepState.DONE
+            except VirtError as error:
+                step.state, step.error = StepState.FAILED, error.message
+                raise
+            finally:
+                await self._keep(work)
+        return {"guest": before["name"], "transaction": work.began}
 
     async def undo(self, name: str) -> dict[str, Any]:
         """Take back the newest transaction of the guest *name*, last step first.
@@ -157,54 +149,16 @@ class Repairing:
             raise DomainNotFound(f"no domain with matching name '{name}', and nothing was mended")
         return [one.summary() for one in found]
 
-    # -- planning ------------------------------------------------------------------------------
-
-    async def _items(self, guest: Guest) -> list[Item]:
-        verdict = await self._checks.guest(guest)
-        found = list(verdict.findings)
-        if verdict.outlook is not Outlook.RUNS:
-            found += await self._still_true(guest)
-            found += verdict.warnings
-        items = []
-        for finding in _once(found):
-            options = [await self._looked_at(one, guest) for one in _options(finding)]
-            items.append(Item(finding, tuple(options)))
-        return items
-
-    async def _still_true(self, guest: Guest) -> list[Finding]:
-        """Return what the last start failed of, as far as it is so now.
-
-        Nothing when the definition was changed since: the words were about another one.
-        """
-        await self._launcher.settle()
-        last = next(reversed(self._attempts.of(guest.name)), None)
-        if last is None or last["verdict"] != records.FAILED:
-            return []
-        if last["definition"] != format_domain(guest.definition, inactive=True):
-            return []
-        told = {Finding.from_dict(one).code for one in last["findings"]}
-        seen = await diagnose(recall.recalled(last, self._launcher.running()))
-        return [one for one in seen if one.code in told and one.code != UNKNOWN]
-
-    async def _looked_at(self, option: Option, guest: Guest) -> Option:
-        """Return *option* with what keeps it from being done, if that shows beforehand."""
-        try:
-            await self._mender.survey(option.fix.repair[0], guest)
-        except CannotRepair as error:
-            return replace(option, obstacle=error.message)
-        return option
-
     # -- doing and taking back -----------------------------------------------------------------
 
-    def _transaction(self, guest: Guest, began: str | None) -> Transaction:
-        if began is None:
-            return self._records.begin(guest.name, str(guest.definition.uuid))
-        for known in self._records.of(guest.name):
-            if known.began == began:
-                return known
-        return Transaction(guest.name, str(guest.definition.uuid), began)
+    def _transaction(self, name: str, uuid: str, began: str | None) -> Transaction:
+        """Return the transaction *began*, to go on with, or a new one."""
+        known = (one for one in self._records.of(name) if one.began == began)
+        return next(known, None) or self._records.begin(name, uuid)
 
-    async def _carry_out(self, work: Transaction, option: Option, guest: Guest) -> dict[str, Any]:
+    async def _carry_out(
+        self, work: Transaction, option: Option, guest: Guest | None
+    ) -> dict[str, Any]:
         """Do every repair of *option*, or none: those before one that fails are taken back."""
         done: list[Step] = []
         for repair in option.fix.repair:
@@ -218,7 +172,9 @@ class Repairing:
                 return _result(option.key, "failed", error.message)
         return _result(option.key, "done" if done else "gone", "")
 
-    async def _do(self, work: Transaction, option: Option, repair: Repair, guest: Guest) -> Step:
+    async def _do(
+        self, work: Transaction, option: Option, repair: Repair, guest: Guest | None
+    ) -> Step:
         before = await self._mender.survey(repair, guest)
         step = Step(option.finding.code, option.fix.text, repair.to_dict(), before)
         work.steps.append(step)
@@ -230,7 +186,7 @@ class Repairing:
             raise
         else:
             step.state = StepState.DONE
-            log.info("guest '%s': %s (%s)", guest.name, option.fix.text, option.finding.code)
+            log.info("guest '%s': %s (%s)", work.guest, option.fix.text, option.finding.code)
             return step
         finally:
             await self._keep(work)
@@ -271,33 +227,15 @@ class Repairing:
         return next((one for one in self._domains.all() if one.name == name), None)
 
 
-def _options(finding: Finding) -> Iterator[Option]:
-    """Yield the ways out that virtup may go: none of what is only possible."""
-    if finding.certainty is Certainty.POSSIBLE:
-        return
-    for fix in finding.fixes:
-        if not fix.repair or fix.safety is Safety.MANUAL:
-            continue
-        sure = finding.certainty is Certainty.PROVEN
-        safety = fix.safety if sure else Safety.CONFIRM
-        yield Option(finding, replace(fix, safety=safety))
+def _name_in(xml: str) -> str:
+    """Return the name that a document gives, also one that cannot be read further."""
+    found = re.search(r"<name>\s*([^<]*?)\s*</name>", xml)
+    return found[1] if found is not None and "/" not in found[1] else ""
 
 
-def _once(found: Sequence[Finding]) -> list[Finding]:
-    """Return *found* without what one finding before says already."""
-    kept: list[Finding] = []
-    for one in found:
-        if one.code == UNKNOWN or any(_same(one, other) for other in kept):
-            continue
-        kept.append(one)
-    return kept
-
-
-def _same(one: Finding, other: Finding) -> bool:
-    if one.code == other.code and one.subject == other.subject:
-        return True
-    first = [fix.repair for fix in (*one.fixes[:1], *other.fixes[:1])]
-    return len(first) == 2 and bool(first[0]) and first[0] == first[1]
+def _not_needed(keys: Sequence[str], results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = {one["key"] for one in results}
+    return [_result(key, "gone", "it is not needed any more") for key in keys if key not in known]
 
 
 def _result(key: str, state: str, error: str) -> dict[str, Any]:

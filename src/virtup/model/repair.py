@@ -295,8 +295,8 @@ class Change:
 
     ``path`` leads from ``<domain>`` to an element: ``devices/disk[2]/driver``; what is missing of
     it is made. With an ``attribute`` that attribute is concerned, else the element's text. ``old``
-    is what is there (None: nothing) and ``new`` what is to be (None: it goes; of an element that
-    is the whole element, its text then being of no account).
+    is what is there (None: nothing) and ``new`` what is to be (None: it goes; without an attribute
+    that is the whole element, of which ``old`` has the attributes).
     """
 
     path: str
@@ -308,8 +308,7 @@ class Change:
         """In words, for a person: ``os/type machine: 'pc-9' -> 'pc'``."""
         where = f"{self.path} {self.attribute}".rstrip()
         if self.new is None:
-            what = "removed" + (f" (was '{self.old}')" if self.old else "")
-            return f"{where}: {what}"
+            return f"{where}: removed" + (f" ({self.old})" if self.old else "")
         if self.old is None:
             return f"{where}: '{self.new}' (new)"
         return f"{where}: '{self.old}' -> '{self.new}'"
@@ -321,6 +320,14 @@ class EditDefinition(Repair):
 
     kind: ClassVar[str] = "edit-definition"
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DefineGuest(Repair):
+    """Define the guest ``name``, or define it anew, from a document that was mended."""
+
+    kind: ClassVar[str] = "define-guest"
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +371,7 @@ _KINDS: Mapping[str, type[Repair]] = {
         CopyFile,
         SetFileAside,
         EditDefinition,
+        DefineGuest,
         SetSaveAside,
         ShutDownGuest,
     )

@@ -42,6 +42,12 @@ def path_of(element: etree._Element) -> str:
     return "/".join(reversed(steps))
 
 
+def shown(element: etree._Element) -> str:
+    """Return what a `Change` that drops *element* has for ``old``: its attributes, or its text."""
+    attributes = " ".join(f"{name}='{value}'" for name, value in element.attrib.items())
+    return attributes or (element.text or "").strip()
+
+
 def _find(root: etree._Element, change: Change) -> etree._Element | None:
     return root.find(change.path) if change.path else root
 
@@ -51,15 +57,15 @@ def _check(change: Change, element: etree._Element | None) -> None:
     if change.attribute:
         now = element.get(change.attribute) if element is not None else None
     elif change.new is None:
-        now = change.old if element is not None else None
         if element is None:
             raise OperationInvalid(f"the definition has no '{change.path}' any more")
+        now = shown(element)
     else:
         now = (element.text or "").strip() or None if element is not None else None
     if now != change.old:
-        shown = f"'{now}'" if now is not None else "nothing"
+        there = f"'{now}'" if now is not None else "nothing"
         raise OperationInvalid(
-            f"the definition has {shown} at '{change.path}"
+            f"the definition has {there} at '{change.path}"
             f"{' ' + change.attribute if change.attribute else ''}' by now, not "
             + (f"'{change.old}'" if change.old is not None else "nothing")
         )

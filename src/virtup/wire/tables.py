@@ -36,6 +36,7 @@ _VIRTUP_PROCEDURES = """
 21 FIX_APPLY virtup_request virtup_reply -
 22 FIX_UNDO virtup_request virtup_reply -
 23 FIX_LIST virtup_request virtup_reply -
+24 FIX_DEFINE virtup_request virtup_reply -
 """
 _PROGRAMS = {
     REMOTE: ("remote", interface.REMOTE_PROCEDURES),

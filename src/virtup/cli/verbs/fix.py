@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from virtup.cli.grammar import BadUsage, Failure, flag, guest
+from virtup.cli.grammar import BadUsage, Failure, flag, text
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
 from virtup.errors import Code, Origin, VirtError
@@ -12,7 +12,7 @@ from virtup.errors import Code, Origin, VirtError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-ROUNDS_MAX = 8
+ROUNDS_MAX = 12
 """How many faults that show one after the other are mended in one call."""
 
 WIDTH = 80
@@ -22,14 +22,22 @@ AUTO = "auto"
 @verb(
     "fix",
     "mend what keeps a domain from starting",
-    guest("name, id or uuid of the domain"),
+    text(
+        "domain",
+        "domain name, id or uuid, or a file with its XML",
+        completes="guest",
+        required=True,
+    ),
     flag("apply", "do it: what is safe at once, the rest after a yes"),
     flag("yes", "answer yes to all that --apply asks"),
     flag("no-start", "do not start the domain afterwards"),
     flag("undo", "take the last repair back"),
     flag("list", "list the repairs that were done"),
     description=(
-        "Without an option, shows what would be done. What needs a yes is left alone where there\n"
+        "Without an option, shows what would be done. A word that is both a domain and a file is\n"
+        "the domain; './NAME' is the file. The guest in a file is defined, with what was mended;\n"
+        "the file stays as it is.\n"
+        "What needs a yes is left alone where there\n"
         "is no terminal to ask on and no --yes. What needs knowledge is told, never done. Every\n"
         "repair is recorded before it is done, and --undo brings back what was there. No process\n"
         "is killed, and no data is deleted. The exit status of --apply is 0 when the domain runs\n"
@@ -45,19 +53,20 @@ def fix(run: Run, *, domain: str, undo: bool, list: bool, **given: bool) -> int:
         return _undo(run, _name(run, domain))
     if list:
         return _list(run, _name(run, domain))
-    name = str(run.guest(domain)["name"])
+    name, xml = _subject(run, domain)
     if not applies:
-        return _show(run, name)
-    work = Work(run, name, yes=given["yes"], start=not given["no_start"])
+        return _show(run, domain, _about(name, xml))
+    work = Work(run, name, xml, yes=given["yes"], start=not given["no_start"])
     return work.through()
 
 
 class Work:
     """One call of ``fix --apply``: rounds of repairs and starts until the guest runs."""
 
-    def __init__(self, run: Run, name: str, *, yes: bool, start: bool) -> None:
+    def __init__(self, run: Run, name: str, xml: str, *, yes: bool, start: bool) -> None:
         self._run = run
         self._name = name
+        self._xml = xml
         self._may = _answer(run, yes=yes)
         self._start = start
         self._tried: set[str] = set()
@@ -66,28 +75,33 @@ class Work:
         self._left: list[dict[str, Any]] = []
         self._error = ""
         self._runs = False
+        self._tries = 0
 
     def through(self) -> int:
         """Mend and start until the guest runs or nothing more can be done; the exit status."""
-        for number in range(ROUNDS_MAX):
-            if not self._round(first=number == 0):
+        for _ in range(ROUNDS_MAX):
+            if not self._round():
                 break
         return self._end()
 
-    def _round(self, *, first: bool) -> bool:
+    def _round(self) -> bool:
         """Mend what shows now and try the start; tell whether another round may help."""
-        plan = _ask(self._run, "FIX", domain=self._name)
+        plan = _ask(self._run, "FIX", **_about(self._name, self._xml))
+        self._name = plan["guest"] or self._name
         if plan["active"]:
             self._runs = True
             self._say(f"Domain '{self._name}' runs: nothing is to be mended")
             return False
         self._left = []
         done = [self._mend(item) for item in plan["items"]]
-        proven = any(item["certainty"] == "proven" for item in plan["items"])
-        if not any(done) and (proven or not first):
+        mended = any(done)
+        proven = any(item["certainty"] == "proven" for item in self._left)
+        if self._xml:
+            return mended or (not proven and self._define())
+        if not mended and (proven or self._tries):
             return False
         if not self._start:
-            return any(done)
+            return mended
         return not self._try_start()
 
     def _mend(self, item: dict[str, Any]) -> bool:
@@ -111,12 +125,13 @@ class Work:
         reply = _ask(
             self._run,
             "FIX_APPLY",
-            domain=self._name,
+            **_about(self._name, self._xml),
             keys=[option["key"]],
             transaction=self._transaction,
         )
         (result,) = reply["results"]
         self._transaction = reply["transaction"]
+        self._xml = reply.get("xml", "")
         self._results.append({**result, "text": option["text"]})
         if result["state"] == "done":
             self._tell(_option("done", option))
@@ -124,7 +139,20 @@ class Work:
             self._tell(_wrapped("failed", f"{option['text']}: {result['error']}"))
         return bool(result["state"] != "failed")
 
+    def _define(self) -> bool:
+        """Define the guest of the document, now that nothing is known to be wrong with it."""
+        try:
+            reply = _ask(self._run, "FIX_DEFINE", xml=self._xml, transaction=self._transaction)
+        except VirtError as exc:
+            self._error = exc.message
+            return False
+        self._name, self._transaction, self._xml = reply["guest"], reply["transaction"], ""
+        self._results.append({"key": "", "state": "done", "error": "", "text": "define"})
+        self._say(f"Domain '{self._name}' defined")
+        return True
+
     def _try_start(self) -> bool:
+        self._tries += 1
         try:
             self._run.conn.call("DOMAIN_CREATE", dom=self._run.guest(self._name))
         except VirtError as exc:
@@ -178,8 +206,8 @@ def _failure(name: str, error: str, *, mended: bool) -> str:
 # -- the other acts ----------------------------------------------------------------------------
 
 
-def _show(run: Run, name: str) -> int:
-    plan = _ask(run, "FIX", domain=name)
+def _show(run: Run, name: str, about: dict[str, str]) -> int:
+    plan = _ask(run, "FIX", **about)
     if run.json:
         run.document(plan)
         return 0
@@ -261,6 +289,28 @@ def _ask(run: Run, procedure: str, **request: Any) -> dict[str, Any]:
             raise Failure("this daemon mends no domains: it is not virtupd", exc) from exc
         raise
     return reply
+
+
+def _about(name: str, xml: str) -> dict[str, str]:
+    """How a request names its guest."""
+    return {"xml": xml} if xml else {"domain": name}
+
+
+def _subject(run: Run, domain: str) -> tuple[str, str]:
+    """The name of the guest, or "" and the document, that *domain* names."""
+    from os.path import exists
+
+    if "/" not in domain and not exists(domain):
+        return str(run.guest(domain)["name"]), ""
+    if "/" not in domain:
+        from virtup.client.guests import lookup
+
+        handle = lookup(run.conn, domain)
+        if handle is not None:
+            return str(handle["name"]), ""
+    from virtup.cli.verbs.documents import read
+
+    return "", read(domain)
 
 
 def _name(run: Run, domain: str) -> str:
