@@ -28,7 +28,7 @@ DEVICES = """
 <interface type='user'><mac address='52:54:00:11:22:33'/><model type='virtio'/></interface>
 <interface type='ethernet'><mac address='52:54:00:11:22:34'/><target dev='sidetap0'/>
   <model type='e1000'/></interface>
-<graphics type='vnc' port='-1' autoport='yes'/>
+<graphics type='vnc' port='-1' autoport='yes' passwd='s3cret' passwdValidTo='2099-04-09T15:51:00'/>
 <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 """
 
@@ -101,6 +101,8 @@ domiflist none
 dumpxml vm1
 dumpxml vm1 --inactive
 dumpxml vm1 --security-info
+dumpxml --migratable vm1
+dumpxml vm1 --migratable --inactive
 dumpxml none
 dumpxml vm2
 autostart vm1
@@ -162,6 +164,8 @@ ttyconsole vm1
 dumpxml vm1
 dumpxml vm1 --inactive
 dumpxml vm1 --security-info
+dumpxml vm1 --migratable
+dumpxml vm1 --migratable --inactive
 qemu-monitor-command vm1 '{"execute":"query-status"}'
 qemu-monitor-command vm1 --pretty '{"execute":"query-status"}'
 qemu-monitor-command vm1 --return-value '{"execute":"query-status"}'
@@ -284,6 +288,11 @@ OURS = {
     "dumpxml vm2": Ours(
         "the order of controllers in later libvirts; 9.0 has it too once it starts anew",
         "<controller type='virtio-serial'",
+        0,
+    ),
+    "dumpxml vm1 --migratable": Ours(
+        "of a running guest the address stays: elsewhere the default may be another",
+        "port='-1' autoport='yes'",
         0,
     ),
     "create /run/clash-tap.xml": Ours(FINDING, "sidetap0"),

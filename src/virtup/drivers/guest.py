@@ -28,6 +28,8 @@ from virtup.machine.monitor import CommandFailed
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.model.domain import Domain, format_domain
 from virtup.model.domain.devices.character import Character
+from virtup.model.domain.inactive import as_definition
+from virtup.model.domain.migratable import as_migratable
 
 if TYPE_CHECKING:
     from virtup.drivers.domains import Domains
@@ -154,10 +156,17 @@ class Guest:
         return self.definition.os.type
 
     def xml(self, flags: int) -> str:
-        """Return the guest's XML: the live one while it runs, unless INACTIVE is asked for."""
+        """Return the guest's XML: the live one while it runs, unless INACTIVE is asked for.
+
+        MIGRATABLE is what another host needs of it, so it has the secrets as well.
+        """
         secure = bool(flags & XML_SECURE)
-        inactive = bool(flags & (XML_INACTIVE | XML_MIGRATABLE))
-        if self.machine is None or (inactive and self.persistent):
+        inactive = bool(flags & XML_INACTIVE)
+        stored = self.machine is None or (inactive and self.persistent)
+        if flags & XML_MIGRATABLE:
+            asked = self.definition if stored else as_definition(self.running().live)
+            return format_domain(as_migratable(asked), secure=True, inactive=True)
+        if self.machine is None or stored:
             return format_domain(self.definition, secure=secure, inactive=True)
         return format_domain(
             self.machine.live,

@@ -26,7 +26,7 @@ import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 from lxml import etree
 
@@ -72,7 +72,7 @@ def at(
 
     *as_*: how its text is read and shown, where the annotation does not say enough.
     *required*: the element is refused without it. *last*: written after the fields with a
-    lower number (for what a base class adds). *secret*: written only when secrets are asked for.
+    lower number (for what a base class adds). *secret*: shown and written only when secrets are asked for.
     *live*: written only for a running guest; a function says for which values that holds.
     *raw*: the child element is kept as it is, as text. *bare*: the element of this attribute,
     when it stands there without it, means True. *always*: an element that is not given is one
@@ -80,7 +80,7 @@ def at(
     """
     only_live = (lambda _: True) if live is True else (live or None)
     meta = At(path, as_, required, last, secret, only_live, raw, bare, always)
-    return field(default=cast("Any", _EMPTY), metadata={_META: meta})
+    return field(default=cast("Any", _EMPTY), repr=not secret, metadata={_META: meta})
 
 
 class _Empty:
@@ -121,9 +121,10 @@ class Element:
 class Amiss(str):
     """A sentence about the child element *child* of what has the problem."""
 
+    __slots__ = ("child",)
     child: str
 
-    def __new__(cls, child: str, sentence: str) -> Amiss:
+    def __new__(cls, child: str, sentence: str) -> Self:
         """Return *sentence*, which knows what it is about."""
         made = super().__new__(cls, sentence)
         made.child = child

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -114,6 +115,18 @@ def pattern(expression: str, accepted: str) -> Scalar:
         return text
 
     return Scalar(read, str)
+
+
+def utc_time(text: str) -> str:
+    """Return *text*, which has to be a time as libvirt writes it: UTC, to the second, no zone."""
+    accepted = "a time in UTC such as 2030-12-31T23:59:59"
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text, re.ASCII) is None:
+        raise ValueError(accepted)
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(accepted) from None
+    return text
 
 
 def _uuid(text: str) -> str:

@@ -298,6 +298,12 @@ REFUSED = [
     ("<interface type='bridge'/>", "names its bridge"),
     ("<graphics type='spice'/>", "accepted is 'vnc'"),
     ("<graphics type='vnc' port='22'/>", "VNC port 22 is not accepted"),
+    ("<graphics type='vnc' passwd='123456789'/>", "VNC password is 9 characters long, only 8"),
+    (
+        "<graphics type='vnc' passwd='x' passwdValidTo='2099-02-30T00:00:00'/>",
+        "accepted is a time in UTC such as",
+    ),
+    ("<graphics type='vnc' passwd='x' connected='disconnect'/>", "'connected' of <graphics>"),
     ("<memballoon model='xen'/>", "attribute 'model' of <memballoon> is 'xen'"),
     ("<tpm model='tpm-tis'/>", "element <tpm> in <devices> is not supported"),
 ]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.fakes.caps import AnyQemu
 from tests.unit.model.test_complete import MAC, UUID, xml
-from virtup.model.domain import Domain, parse_domain
+from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.fill import complete
 from virtup.qemu.settle import commands, host_cpus
@@ -56,3 +58,28 @@ def test_a_guest_without_a_balloon_keeps_its_memory() -> None:
 
 def test_host_cpus() -> None:
     assert host_cpus(made(xml(head="<vcpu cpuset='0-2,^1'>1</vcpu>"))) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "until"),
+    [
+        ("passwd='s'", "never"),
+        ("passwd='s' passwdValidTo='2099-04-09T15:51:00' connected='keep'", "4079433060"),
+        ("passwd=''", "now"),
+    ],
+)
+def test_a_password_is_told_on_the_monitor_alone(attributes: str, until: str) -> None:
+    text = xml(f"<graphics type='vnc' {attributes}/>")
+    password = {"protocol": "vnc", "password": attributes[8:9].strip("'"), "connected": "keep"}
+
+    assert told(text) == [
+        ("set_password", password),
+        ("expire_password", {"protocol": "vnc", "time": until}),
+    ]
+    assert "password='s'" not in repr(made(text))
+
+
+def test_without_a_password_its_term_is_forgotten() -> None:
+    text = xml("<graphics type='vnc' passwdValidTo='2099-04-09T15:51:00' connected='keep'/>")
+    assert told(text) == []
+    assert "passwdValidTo" not in format_domain(made(text), secure=True)

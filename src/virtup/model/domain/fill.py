@@ -109,6 +109,9 @@ def _with_listen(one: Graphics) -> Graphics:
         socket=first.socket if first.type == "socket" else None,
         port=(-1 if auto else one.port) if is_address else None,
         autoport=auto if is_address else None,
+        # they belong to a password, and libvirt forgets them without one
+        password_valid_to=one.password_valid_to if one.password is not None else None,
+        connected=one.connected if one.password is not None else None,
     )
 
 

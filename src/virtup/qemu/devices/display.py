@@ -35,6 +35,7 @@ def _vnc(one: Graphics, index: int, dom: Domain, run: Runtime) -> Option:
     tail: list[tuple[str, Any]] = [
         ("websocket", one.websocket),
         ("share", one.share_policy),
+        ("password", True if one.password is not None else None),
         ("power-control", one.power_control),
         ("audiodev", f"audio{audio_id}" if audio_id else None),
     ]

@@ -10,6 +10,10 @@ from virtup.model import scalar
 from virtup.model.field import Element, at
 
 KEYMAP = scalar.pattern(r"[A-Za-z0-9\-]{1,32}", "the name of a keymap such as 'en-gb'")
+PASSWORD_MAX = 8
+"""The protocol's own limit (RFC 6143, VNC authentication): of more, nothing would be asked."""
+
+UTC_TIME = scalar.Scalar(scalar.utc_time, str)
 HOST = scalar.pattern(r"[A-Za-z0-9.:_%\-]{1,255}", "an address or a host name")
 
 
@@ -35,11 +39,14 @@ class Graphics(Element):
     keymap: str | None = at("@keymap", KEYMAP)
     share_policy: Literal["allow-exclusive", "force-shared", "ignore"] | None = at("@sharePolicy")
     power_control: bool | None = at("@powerControl")
+    password: str | None = at("@passwd", secret=True)
+    password_valid_to: str | None = at("@passwdValidTo", UTC_TIME)
+    connected: Literal["keep"] | None = at("@connected")
     listens: tuple[Listen, ...] = at("listen")
     audio_id: int | None = at("audio/@id", scalar.POSITIVE)
 
     def problems(self) -> Iterator[str]:
-        """Two places to listen, or two addresses that differ."""
+        """Two places to listen, two addresses that differ, a password that no client can give."""
         if len(self.listens) > 1:
             yield "a display has one <listen>"
         first = self.listens[0] if self.listens else None
@@ -52,3 +59,6 @@ class Graphics(Element):
             yield f"graphics 'listen' attribute '{self.listen}' must match 'address' attribute of first listen element (found '{first.address}')"
         if self.port is not None and self.port not in (-1, 0) and self.port < 5900:
             yield f"VNC port {self.port} is not accepted, the first one is 5900"
+        length = len((self.password or "").encode())
+        if length > PASSWORD_MAX:  # the password itself is in no error
+            yield f"VNC password is {length} characters long, only {PASSWORD_MAX} permitted"
