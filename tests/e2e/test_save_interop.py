@@ -98,6 +98,43 @@ def test_libvirts_managed_save_starts_in_virtup_once(host: PrivateHost) -> None:
     host.virsh("destroy", "g")
 
 
+RESTORES = (
+    ("save", "restore IMAGE --paused"),
+    ("save", "restore IMAGE"),
+    ("save --paused", "restore IMAGE"),
+    ("save --paused", "restore IMAGE --running"),
+    ("managedsave --paused", "start g"),
+    ("managedsave", "start g --paused"),
+)
+"""Ways to save a running guest and to have it back."""
+
+
+def states_of_restored(host: PrivateHost) -> list[str]:
+    """The state that the daemon tells after each of the ways, and once the guest was resumed."""
+    told = []
+    image = host.place / "image"
+    defined(host)
+    host.virsh("start", "g")
+    for save, restore in RESTORES:
+        verb, *options = save.split()
+        host.virsh(verb, "g", *([image] if verb == "save" else []), *options)
+        host.virsh(*(image if word == "IMAGE" else word for word in restore.split()))
+        told.append(host.virsh("domstate", "g", "--reason").stdout.strip())
+        if told[-1].startswith("paused"):
+            host.virsh("resume", "g")
+            told.append(host.virsh("domstate", "g", "--reason").stdout.strip())
+    host.virsh("destroy", "g")
+    return told
+
+
+def test_a_restored_guest_is_in_the_state_that_libvirt_tells(host: PrivateHost) -> None:
+    host.start_stock()
+    theirs = states_of_restored(host)
+    host.stop_daemons()
+    host.start_virtupd()
+    assert states_of_restored(host) == theirs
+
+
 @pytest.mark.parametrize("format", STOCK)
 def test_virtups_image_runs_in_libvirt(host: PrivateHost, format: str) -> None:
     require(format)

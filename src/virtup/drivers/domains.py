@@ -302,7 +302,7 @@ class Domains:
         request = Request(
             id=await self._launcher.next_id(domain),
             persistent=guest.persistent,
-            paused=bool(flags & START_PAUSED) or _stays_paused(image),
+            paused=bool(flags & START_PAUSED),
             image=image,
             refused=refused,
             notes=notes,
@@ -425,7 +425,3 @@ class Domains:
 
     def _lifecycle(self, guest: Guest, event: Lifecycle, detail: int) -> None:
         self._events.emit(Event("lifecycle", guest.ref, {"event": int(event), "detail": detail}))
-
-
-def _stays_paused(image: Image | None) -> bool:
-    return image is not None and not image.head.header.was_running

@@ -334,7 +334,7 @@ class Launcher:
             ledger=self._ledger,
             clock=self._clock,
             id=request.id,
-            paused=request.paused,
+            paused=request.paused or _saved_paused(request.image),
             facts={
                 "virtup version": __version__,
                 "qemu version": f"{attempt.qemu_version}{caps.package}",
@@ -413,7 +413,11 @@ class Launcher:
                 devAlias=one.alias,
                 reason=reason,
             )
-        machine.started(paused=launch.paused, restored=launch.image is not None)
+        machine.started(
+            paused=launch.paused,
+            restored=launch.image is not None,
+            as_saved=not request.paused,
+        )
         return machine
 
     def _gone(
@@ -593,6 +597,10 @@ class Launcher:
 
 def _nothing(*_: object) -> None:
     """Tell nobody of a machine that there will not be."""
+
+
+def _saved_paused(image: Image | None) -> bool:
+    return image is not None and not image.head.header.was_running
 
 
 def _lost_its_port(domain: Domain, failed: StepFailed) -> bool:

@@ -125,13 +125,16 @@ class Machine:
         """Emit an event about this guest."""
         self.on_event(Event(kind, self.ref, args))
 
-    def started(self, *, paused: bool, restored: bool = False) -> None:
-        """Enter the state that a start ends in, with the events that libvirt tells of it."""
+    def started(self, *, paused: bool, restored: bool = False, as_saved: bool = False) -> None:
+        """Enter the state that a start ends in, with the events that libvirt tells of it.
+
+        *as_saved* says that the guest is paused as its saved state has it, and not as asked for.
+        """
         self.restored = restored
         if self._agent_alias() is not None:
             self.tell("agent-lifecycle", state=1 if self.agent_connected else 2, reason=1)
         if restored:
-            self._restored(paused=paused)
+            self._restored(paused=paused, as_saved=as_saved)
         elif paused:
             self.move(State.PAUSED, Paused.USER, Lifecycle.STARTED, 0)
             self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=0)
@@ -139,12 +142,12 @@ class Machine:
             self.move(State.RUNNING, Running.BOOTED, Lifecycle.RESUMED, 0)
             self.tell("lifecycle", event=int(Lifecycle.STARTED), detail=0)
 
-    def _restored(self, *, paused: bool) -> None:
-        self.move(State.PAUSED, Paused.UNKNOWN, Lifecycle.STARTED, 2)
+    def _restored(self, *, paused: bool, as_saved: bool) -> None:
+        self.move(State.PAUSED, Paused.MIGRATION, Lifecycle.STARTED, 2)
         if paused:
-            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=4)
+            self.tell("lifecycle", event=int(Lifecycle.SUSPENDED), detail=4 if as_saved else 0)
         else:
-            self.move(State.RUNNING, Running.RESTORED, Lifecycle.RESUMED, 0)
+            self.move(State.RUNNING, Running.RESTORED, Lifecycle.RESUMED, 2)
 
     def status(self, *, boot: str) -> Status:
         """Return the record from which a later daemon finds this guest."""

@@ -117,6 +117,19 @@ async def test_a_start_is_told_as_libvirt_tells_it(tmp_path):
         assert (life.machine.state, life.machine.reason) == (State.PAUSED, Paused.USER)
 
 
+async def test_a_restore_is_told_as_libvirt_tells_it(tmp_path):
+    started, suspended = (Lifecycle.STARTED, 2), Lifecycle.SUSPENDED
+    async with living(tmp_path) as life:
+        for as_saved, detail in ((True, 4), (False, 0)):
+            life.machine.started(paused=True, restored=True, as_saved=as_saved)
+            assert life.lifecycle() == [started, (suspended, detail)]
+            assert (life.machine.state, life.machine.reason) == (State.PAUSED, Paused.MIGRATION)
+            life.events.clear()
+        life.machine.started(paused=False, restored=True)
+        assert life.lifecycle() == [started, (Lifecycle.RESUMED, 2)]
+        assert (life.machine.state, life.machine.reason) == (State.RUNNING, Running.RESTORED)
+
+
 @pytest.mark.parametrize(
     "key",
     [key for key in MOVES if key[0] in {"STOP", "RESUME", "SUSPEND", "SUSPEND_DISK", "WAKEUP"}],
