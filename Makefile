@@ -1,6 +1,8 @@
 # The two commands of the project: make demo, make test. Both set up what they need first.
 
-.PHONY: demo test lint bench guest readme clean
+SCORES = tests/golden/test_corpus.py tests/golden/test_wordings.py
+
+.PHONY: demo test lint score bench guest readme clean
 
 demo:    ## start a guest, break it, be told why, mend it
 	@tools/setup demo
@@ -13,6 +15,10 @@ test:    ## everything: unit, golden, real QEMU, stock virsh, linters, types, la
 lint:    ## only what reads the source
 	@tools/setup test
 	.venv/bin/python -m pytest tests/test_linters.py tests/test_tidy.py
+
+score:   ## how often the right cause comes first, and whether a wrong one ever does
+	@tools/setup test
+	@.venv/bin/python -m pytest -q -s -p no:randomly $(SCORES)
 
 bench:   ## create and refuse, beside bare QEMU and stock libvirt
 	@tools/setup test

@@ -37,12 +37,16 @@ _NOTED = tuple(
         ("kvm-module-not-loaded", r"modprobe: (?:fatal|error):[^\n]*\bkvm(?:_intel|_amd)?\b"),
         (
             "kvm-nested-off",
-            r"hypervisor vendor:|^flags\s*:[^\n]*\bhypervisor\b|only emulated cpus are available"
-            r"|dmi: (?:vmware|qemu|xen|innotek|microsoft)|detected virtualization (?!none)\w+",
+            (
+                r"hypervisor vendor:|^flags\s*:[^\n]*\bhypervisor\b|only emulated cpus are available"
+                r"|dmi: (?:vmware|qemu|xen|innotek|microsoft)|detected virtualization (?!none)\w+"
+            ),
         ),
     )
 )
 """What a kernel's log or a listing says, by the cause that it tells."""
+_FOREIGN = re.compile(r"\barch=(?!x86_64|i686)\w+ domaintype=kvm", re.IGNORECASE)
+"""KVM of another architecture than most hosts have: not there because it cannot be."""
 _BUSY = re.compile(r"\b16 device|device or resource busy", re.IGNORECASE)
 
 
@@ -115,6 +119,7 @@ def _by_words(seen: Seen) -> tuple[str, Certainty]:
         return "kvm-busy-other-hypervisor", Certainty.LIKELY
     # any other error is KVM's own trouble, not its absence
     absent = not words or number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}
+    absent = absent and _FOREIGN.search(seen.line) is None
     return "kvm-unavailable", Certainty.LIKELY if absent else Certainty.POSSIBLE
 
 

@@ -162,18 +162,20 @@ def _merged(found: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
+_RANKS = {Certainty.PROVEN: 0, Certainty.LIKELY: 1, Certainty.POSSIBLE: 2}
+
+
 def _replaces(other: Finding, finding: Finding, over: dict[str, tuple[str, ...]]) -> bool:
-    if finding.slug not in over[other.slug]:
+    if finding.slug not in over[other.slug] or _RANKS[other.certainty] > _RANKS[finding.certainty]:
         return False
     shared = set(other.evidence) & set(finding.evidence)
     return bool(shared) or other.subject == finding.subject
 
 
 def _order(finding: Finding) -> tuple[bool, bool, int, int, str]:
-    ranks = {Certainty.PROVEN: 0, Certainty.LIKELY: 1, Certainty.POSSIBLE: 2}
     possible = finding.certainty is Certainty.POSSIBLE
     silent = finding.at >= NOWHERE
-    return (possible, silent, finding.at, ranks[finding.certainty], finding.code)
+    return (possible, silent, finding.at, _RANKS[finding.certainty], finding.code)
 
 
 _TELLING = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from signal import Signals
 
+from virtup.causes.words import Seen, noted
 from virtup.model.evidence import Evidence
 from virtup.model.probe import KernelLog
 
@@ -18,6 +19,10 @@ CRASHES: dict[int, str] = {
     Signals.SIGTRAP: "a trap",
 }
 _OOM = re.compile(r"out of memory|oom-kill|oom_kill", re.IGNORECASE)
+_OOM_OF_QEMU = re.compile(
+    r"(?:killed process (?P<pid>\d+) \((?:qemu|kvm)|oom-kill:[^\n]*task=(?:qemu|kvm))[^\n]*",
+    re.IGNORECASE,
+)
 
 
 def name(number: int) -> str:
@@ -39,9 +44,16 @@ def oom_line(ev: Evidence) -> str:
     return next((line for line in found if "Killed process" in line), found[0] if found else "")
 
 
+def oom_noted(ev: Evidence) -> Seen | None:
+    """Return where it is noted of another host that the kernel killed a QEMU so, or None."""
+    found = list(noted(ev).find_all(_OOM_OF_QEMU)) if ev.signal is None and not ev.pid else []
+    return next((seen for seen in found if seen["pid"]), found[0] if found else None)
+
+
 def oom_group(ev: Evidence) -> str:
     """Return the control group whose memory limit was reached, ``""`` when the host's memory was."""
-    named = re.search(r"\boom_memcg=([^,\s]+)", "\n".join(_oom_lines(ev)))
+    lines = _oom_lines(ev) if ev.pid else [noted(ev).text]
+    named = re.search(r"\boom_memcg=([^,\s]+)", "\n".join(lines))
     return named[1] if named else ""
 
 

@@ -32,7 +32,7 @@ def squeezed(text: str) -> str:
 
 def is_quoted(finding: Finding, ev: Evidence) -> bool:
     """Does a piece of evidence stand word for word in the words, what was left out aside?"""
-    words = squeezed(f"{ev.stderr}\n{ev.error}\n{ev.qmp_error}")
+    words = squeezed(f"{ev.stderr}\n{ev.error}\n{ev.qmp_error}\n{ev.notes}")
     return any(
         all(part.strip() in words for part in re.split(r"…|\{…\}", squeezed(piece)))
         for piece in finding.evidence

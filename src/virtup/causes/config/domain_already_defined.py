@@ -33,7 +33,7 @@ SLUG = "domain-already-defined"
 
 _WORDS = re.compile(
     r"domain '(?P<name>[^'\n]+)' (?:already exists|is already defined)(?: with uuid (?P<uuid>[0-9a-fA-F-]{36}))?"
-    r"[^\n]*",
+    r"[^\n]*|guest name '(?P<taken>[^'\n]+)' is already in use[^\n]*",
     re.IGNORECASE,
 )
 _OTHER = "99999999-2222-4333-8444-555555555555"
@@ -64,7 +64,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None or "already defined" in seen.quote:
         return
-    name, uuid = seen["name"], seen["uuid"]
+    name, uuid = seen["name"] or seen["taken"], seen["uuid"]
     other = next((one for one in ev.running if one.name == name), None)
     by = f", by a guest with the UUID {uuid}" if uuid else ""
     runs = f"this host: guest '{name}' runs with pid {other.pid}" if other else ""

@@ -28,7 +28,10 @@ _TOLD = Told(
     SLUG,
     sentence="The hook '{subject}' is not executable, so libvirt skips it.",
     subject="/etc/libvirt/hooks/qemu",
-    phrases=(r"non-executable hook script '?(?P<subject>/[^'\s]+)",),
+    phrases=(
+        r"non-executable hook script '?(?P<subject>/[^'\s]+)",
+        r"hook (?:script )?'?(?P<subject>/[^'\s]+)'? is not executable",
+    ),
     noted=(r"^-rw[-r]--?[^\n]*\s(?P<subject>/\S*libvirt/hooks/\S+|qemu)$",),
     fixes=(
         Fix(

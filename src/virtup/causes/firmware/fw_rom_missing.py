@@ -32,7 +32,10 @@ CODE = "VU122"
 SLUG = "fw-rom-missing"
 ALSO = ("fw-rom-unreadable",)
 
-_WORDS = re.compile(r"failed to find romfile \"(?P<name>[^\"\n]+)\"[^\n]*", re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not load pc bios '(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
+    re.IGNORECASE,
+)
 FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/ipxe")
 _SAID = 'qemu-system-x86_64: -device e1000: failed to find romfile "efi-e1000.rom"\n'
 POSITIVE = (
@@ -47,7 +50,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
-    Evidence(stderr="qemu: could not load PC BIOS 'bios.bin'\n"),
+    Evidence(stderr="qemu: could not load PC BIOS '/srv/bios.bin'\n"),
     Evidence(
         stderr=_SAID,
         uid=991,
@@ -62,7 +65,10 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
     """Ask for the file in the directories that distributions use."""
     seen = said(ev).find(_WORDS)
     if seen is not None and ev.uid is not None:
-        yield from (PathAccess(path, "read", ev.uid, ev.gids) for path in _places(seen["name"]))
+        yield from (
+            PathAccess(path, "read", ev.uid, ev.gids)
+            for path in _places(seen["rom"] or seen["bios"])
+        )
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -70,7 +76,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    name = seen["name"]
+    name = seen["rom"] or seen["bios"]
     facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in _places(name)]
     if any(fact is not None and fact.exists for fact in facts):
         return

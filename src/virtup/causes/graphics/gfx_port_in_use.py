@@ -15,24 +15,31 @@ program.
 - `Failed to start VNC server: Failed to bind socket: Address already in use`
 - `-vnc 127.0.0.1:0: Failed to find an available port: Address already in use`
 - `Failed to start VNC server on '127.0.0.1:0'`
+- `Unable to find an unused port in range 'VNC' (5900-65535)`
 - `reds_init_socket: binding socket to 0.0.0.0:5900 failed`, `failed to initialize spice server`
 """
 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import ports
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.who import edit, holders
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, PortFact, PortHolder
 
 CODE = "VU090"
 SLUG = "gfx-port-in-use"
 
+_RANGE = re.compile(
+    r"unable to find an unused port in range '(?P<what>\w+)' \((?P<first>\d+)-(?P<last>\d+)\)",
+    re.IGNORECASE,
+)
 _SAID = "qemu-system-x86_64: -vnc 127.0.0.1:7: Failed to find an available port: Address already in use\n"
 POSITIVE = (
     Evidence(stderr=_SAID),
@@ -51,6 +58,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(error="Unable to find an unused minor"),
     Evidence(
         stderr="qemu-system-x86_64: -vnc 10.9.9.9:3: Failed to bind socket: Cannot assign requested address\n"
     ),
@@ -90,4 +98,19 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(evidence),
             (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
             taken.at,
+        )
+    yield from _none_left(ev)
+
+
+def _none_left(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding when the whole range that ports are chosen from is taken."""
+    seen = said(ev).find(_RANGE)
+    if seen is not None:
+        yield _found(
+            f"No {seen['what']} port from {seen['first']} to {seen['last']} is free.",
+            f"{seen['first']}-{seen['last']}",
+            Certainty.LIKELY,
+            (seen.quote,),
+            (Fix("see who listens there", ("ss -ltnp",)),),
+            seen.at,
         )

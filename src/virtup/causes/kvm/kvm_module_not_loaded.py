@@ -24,9 +24,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.finding import Finding, Safety, mend
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
+from virtup.model.repair import LoadModule
 
 CODE = "VU060"
 SLUG = "kvm-module-not-loaded"
@@ -61,7 +62,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         f"The kernel module {module} is not loaded, so there is no /dev/kvm.",
         module,
         verdict.certainty,
-        (*verdict.quotes, verdict.note or f"this host: the processor has {flag}, and {module} is not loaded"),
-        (Fix("load it", (f"modprobe {module}",), Safety.CONFIRM, (f"modprobe -r {module}",)),),
+        (
+            *verdict.quotes,
+            verdict.note or f"this host: the processor has {flag}, and {module} is not loaded",
+        ),
+        (mend(f"load the module {module}", LoadModule(module), safety=Safety.CONFIRM),),
         verdict.at,
     )

@@ -65,7 +65,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         verdict.certainty,
         (
             *verdict.quotes,
-            verdict.note or f"this host: a guest{named}, and its processor shows neither vmx nor svm",
+            verdict.note
+            or f"this host: a guest{named}, and its processor shows neither vmx nor svm",
         ),
         (
             edit(

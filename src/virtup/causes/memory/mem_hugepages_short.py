@@ -23,17 +23,21 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.memory.mem_host_ram_short import mib
 from virtup.causes.usage import memory_kib
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import HugePages, Memory, MemoryFact
+from virtup.model.repair import ReserveHugePages
 
 CODE = "VU071"
 SLUG = "mem-hugepages-short"
 
-_WORDS = re.compile(r"unable to map backing store for guest RAM[^\n]*", re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?:unable to map backing store for guest RAM|insufficient free host memory pages)[^\n]*",
+    re.IGNORECASE,
+)
 _HUGE = re.compile(r"hugepages|hugetlb|-mem-path", re.IGNORECASE)
 _SAID = "qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory\n"
 _ARGV = (
@@ -79,7 +83,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    named = _HUGE.search("\n".join(ev.argv)) or _HUGE.search(ev.definition)
+    named = (
+        _HUGE.search("\n".join(ev.argv)) or _HUGE.search(ev.definition) or _HUGE.search(seen.line)
+    )
     fact = ev.fact(Memory())
     pool = _pool(ev, fact) if fact and named else None
     asked = memory_kib(ev.argv)
@@ -99,11 +105,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         Certainty.PROVEN,
         (seen.quote, f"this host: {pool.total} pages of {mib(pool.size_kib)}, {pool.free} free"),
         (
-            Fix(
-                "reserve more",
-                (f"sysctl vm.nr_hugepages={want}",),
-                Safety.CONFIRM,
-                (f"sysctl vm.nr_hugepages={pool.total}",),
+            mend(
+                f"have {want} huge pages of {mib(pool.size_kib)}",
+                ReserveHugePages(pool.size_kib, want, pool.total),
+                safety=Safety.CONFIRM,
             ),
         ),
         seen.at,

@@ -47,6 +47,8 @@ _TOLD = Told(
         r"(?P<subject>ip6?tables|ebtables)(?:-\w+)? v?[\d.]+[^\n]*(?:chain_add failed|rule_\w+ failed|incompatible|table does not exist|unable to initialize)",
         r"unable to (?:add|insert|create) (?P<subject>ip6?tables|nftables|ebtables) (?:rule|chain)[^\n]*",
         r"firewall_?backend[^\n]{0,60}(?:not (?:available|supported|found)|unavailable)",
+        r"firewalld[^\n]*required firewalld 'libvirt' zone is missing",
+        r"INVALID_IPV: [^\n]*is not a valid backend[^\n]*",
         r"COMMAND_FAILED:[^\n]*(?P<subject>ip6?tables|ebtables|nft)",
     ),
     doubtful=(r"network '?[\w.-]+'? is not active",),

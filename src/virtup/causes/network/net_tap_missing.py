@@ -24,11 +24,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import interfaces
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
+from virtup.causes.network.net_not_a_bridge import CARD
 from virtup.causes.who import account_name
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
+from virtup.model.repair import MakeTap
 
 CODE = "VU080"
 SLUG = "net-tap-missing"
@@ -71,7 +73,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         return
     name = seen["a"] or seen["b"]
     fact = ev.fact(Link(name))
-    if fact is None or not fact.exists:
+    card = bool(CARD.match(name)) or f"<source dev='{name}'" in ev.definition
+    if not card and (fact is None or not fact.exists):
         yield _finding(ev, name, seen, fact)
 
 
@@ -86,16 +89,14 @@ def _finding(ev: Evidence, name: str, seen: Seen | None, fact: LinkFact | None) 
         name,
         Certainty.PROVEN if fact else Certainty.LIKELY,
         tuple(evidence),
-        (
-            Fix(
-                "make it",
-                (
-                    f"ip tuntap add {tap} mode tap user {account_name(ev)}",
-                    f"ip link set {tap} up",
-                ),
-                Safety.AUTO,
-                (f"ip tuntap del {tap} mode tap",),
-            ),
-        ),
+        (_make(ev, tap),),
         seen.at if seen else NOWHERE,
     )
+
+
+def _make(ev: Evidence, tap: str) -> Fix:
+    if ev.uid is not None and tap != "TAP":
+        return mend(f"make the tap '{tap}'", MakeTap(tap, ev.uid, ev.user), safety=Safety.AUTO)
+    who = account_name(ev)
+    commands = (f"ip tuntap add {tap} mode tap user {who}", f"ip link set {tap} up")
+    return Fix("make it", commands, Safety.AUTO, (f"ip tuntap del {tap} mode tap",))

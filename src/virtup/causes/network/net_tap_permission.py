@@ -16,6 +16,7 @@ whose tap virtup opens and hands to QEMU, in place of raw arguments.
 ## Strings it goes by
 - `could not open /dev/net/tun: Permission denied`
 - `could not configure /dev/net/tun (tap7): Operation not permitted`
+- `warning: could not open /dev/net/tun: no virtual network emulation` (QEMU before 1.3)
 - `Unable to create tap device vnet%d: Operation not permitted`
 """
 
@@ -27,7 +28,7 @@ from functools import partial
 
 from virtup.causes import interfaces
 from virtup.causes.finding import Certainty, Finding
-from virtup.causes.network.net_tun_missing import DEVICE, OPEN
+from virtup.causes.network.net_tun_missing import DEVICE, OPEN, UNSAID
 from virtup.causes.who import account, edit, mode
 from virtup.causes.words import Seen, errno_of, said
 from virtup.model.evidence import Evidence
@@ -35,6 +36,7 @@ from virtup.model.probe import Link, PathAccess, PathFact
 
 CODE = "VU083"
 SLUG = "net-tap-permission"
+ALSO = ("net-tun-missing",)
 
 OURS = PathAccess(DEVICE, "write")
 """May the daemon itself open the device?"""
@@ -81,6 +83,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         return
     fact = ev.fact(PathAccess(DEVICE, "write", ev.uid, ev.gids)) if ev.uid is not None else None
     blocked = fact is not None and bool(fact.blocked)
+    doubt = Certainty.POSSIBLE if UNSAID in seen.quote else Certainty.LIKELY
     evidence = [seen.quote]
     if fact is not None and fact.blocked:
         evidence.append(
@@ -89,7 +92,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     yield _found(
         f"{account(ev)} may not make or open tap devices (through {DEVICE}).",
         DEVICE,
-        Certainty.PROVEN if blocked else Certainty.LIKELY,
+        Certainty.PROVEN if blocked else doubt,
         tuple(evidence),
         (edit("use <interface> (virtup opens its tap) or <interface type='user'>"),),
         seen.at,
@@ -122,7 +125,7 @@ def _foreseen(ev: Evidence) -> Iterator[Finding]:
 
 def _refused(ev: Evidence) -> Seen | None:
     opened = said(ev).find(OPEN)
-    if opened is not None and errno_of(opened["err"]) in _DENIED:
+    if opened is not None and (errno_of(opened["err"]) in _DENIED or UNSAID in opened["err"]):
         return opened
     for named in interfaces.taps_told(ev):
         if (named.seen and errno_of(named.words) in _DENIED) or ev.errno in _DENIED:

@@ -12,6 +12,7 @@ another kernel than the one that runs), or QEMU or the daemon runs in a containe
 
 ## Strings it goes by
 - `could not open /dev/net/tun: No such file or directory`
+- `warning: could not open /dev/net/tun: no virtual network emulation` (QEMU before 1.3)
 - `Unable to open /dev/net/tun, is tun module loaded?: No such device`
 """
 
@@ -20,15 +21,18 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
-from virtup.causes.words import Seen, errno_of, said
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Safety, mend
+from virtup.causes.words import Seen, errno_of, noted, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import LoadModule
 
 CODE = "VU082"
 SLUG = "net-tun-missing"
+ALSO = ("net-tap-permission",)
 
 DEVICE = "/dev/net/tun"
 OPEN = re.compile(
@@ -36,6 +40,9 @@ OPEN = re.compile(
     r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
     re.IGNORECASE,
 )
+UNSAID = "no virtual network emulation"
+"""What QEMU before 1.3 said in place of a reason."""
+_NONE = re.compile(r"/dev/net/tun'?: no such[^\n]*", re.IGNORECASE)
 _SAID = (
     "qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not open /dev/net/tun: "
     "No such file or directory\n"
@@ -75,11 +82,19 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if node is not None and node.missing:
         yield _finding(None, node)
     seen = said(ev).find(OPEN)
-    if seen is None or errno_of(seen["err"]) not in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+    if seen is None:
+        return
+    unsaid = UNSAID in seen["err"]
+    note = noted(ev).find(_NONE) if unsaid else None
+    if not unsaid and errno_of(seen["err"]) not in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
         return
     fact = ev.fact(PathAccess(DEVICE, "write", ev.uid, ev.gids)) if ev.uid is not None else None
     if fact is None or not fact.exists:
-        yield _finding(seen, fact)
+        found = _finding(seen, fact)
+        if note is not None:
+            found = replace(found, evidence=(*found.evidence, note.quote))
+        doubt = unsaid and note is None and fact is None
+        yield replace(found, certainty=Certainty.POSSIBLE) if doubt else found
 
 
 def _finding(seen: Seen | None, fact: PathFact | None) -> Finding:
@@ -91,6 +106,6 @@ def _finding(seen: Seen | None, fact: PathFact | None) -> Finding:
             *((seen.quote,) if seen else ()),
             *((f"this host has no '{fact.missing or DEVICE}'",) if fact else ()),
         ),
-        (Fix("load it", ("modprobe tun",), Safety.CONFIRM, ("modprobe -r tun",)),),
+        (mend("load the module tun", LoadModule("tun"), safety=Safety.CONFIRM),),
         seen.at if seen else NOWHERE,
     )

@@ -34,7 +34,7 @@ _TOLD = Told(
         r"vhost-net requested but could not be initiali[sz]ed",
         r"unable to open vhost-net[^\n]*",
         r"vhost-net (?:support )?is (?:not supported|only supported|not available)[^\n]*",
-        r"vhost: open vhost char device failed[^\n]*",
+        r"(?:vhost|tap): open vhost char device failed[^\n]*",
         r"could not open '?/dev/vhost-(?:net|vsock)'?:[^\n]*",
         r"failed to open '?/dev/vhost-net[^\n]*",
     ),

@@ -24,7 +24,7 @@ from functools import partial
 
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.memory.mem_host_ram_short import mib
-from virtup.causes.signals import oom_group, oom_line, whose
+from virtup.causes.signals import oom_group, oom_line, oom_noted, whose
 from virtup.causes.usage import memory_kib
 from virtup.model.evidence import Evidence
 from virtup.model.probe import KernelLog, KernelLogFact, Memory
@@ -36,6 +36,7 @@ _GROUP = "oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/machine.slice,task=qem
 _IN_GROUP = "Memory cgroup out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB"
 _LINE = "Out of memory: Killed process 77 (qemu-system-x86) total-vm:9000kB, anon-rss:8000kB"
 POSITIVE = (
+    Evidence(error="QEMU unexpectedly closed the monitor", notes=f"kernel: {_LINE}"),
     Evidence(
         phase="monitor",
         signal=9,
@@ -67,8 +68,10 @@ def probes(ev: Evidence) -> Iterator[KernelLog | Memory]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the kernel's log names this QEMU."""
-    line = oom_line(ev)
-    if ev.signal != 9 or not line:
+    line, told = oom_line(ev), oom_noted(ev)
+    if told is not None:
+        line = told.quote
+    elif ev.signal != 9 or not line:
         return
     asked, group = memory_kib(ev.argv), oom_group(ev)
     why = f"the memory limit of the control group '{group}' was reached"
@@ -80,8 +83,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     )
     yield _found(
         sentence + ".",
-        f"pid {ev.pid}",
-        Certainty.PROVEN,
+        f"pid {ev.pid}" if told is None else "QEMU",
+        Certainty.PROVEN if told is None else Certainty.LIKELY,
         (line.partition(", file-rss")[0], *_room(ev, group)),
         (Fix(f"{other}, or lower <memory> in the definition"),),
         0,

@@ -37,6 +37,8 @@ ALSO = ("emulator-path-stale",)
 _NONE = re.compile(
     r"no supported architecture for os type '(?P<os>\w+)'"
     r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator[^\n]*"
+    r"|cannot find suitable emulator for '?(?P<for>\w+)'?[^\n]*"
+    r"|no emulator found for arch\w* '?(?P<of>\w+)'?[^\n]*"
     r"|no QEMU (?:binary|emulator) for (?:guests of )?'?(?P<arch>\w+)'?[^\n]*",
     re.IGNORECASE,
 )
@@ -75,13 +77,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when no QEMU for the architecture is there."""
     none = said(ev).find(_NONE)
     if none is not None:
-        arch = none["arch"] or "the guest's architecture"
+        named = none["arch"] or none["for"] or none["of"]
+        arch = named or "the guest's architecture"
         yield _found(
             f"No QEMU for {arch} is installed on this host.",
-            none["arch"],
+            named,
             Certainty.LIKELY,
             (none.quote,),
-            (_install(none["arch"]),),
+            (_install(named),),
             none.at,
         )
     gone = program.not_run(ev)

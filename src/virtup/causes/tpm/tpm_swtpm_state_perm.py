@@ -37,10 +37,10 @@ _TOLD = Told(
     otherwise="swtpm's account may lack rights on its directories.",
     subject="/var/lib/swtpm-localca",
     phrases=(
-        r"SWTPM_\w+[^\n]*(?:permission denied|keine berechtigung|permiso denegado)",
+        r"SWTPM_\w+[^\n]*(?:permission denied|operation not permitted)",
         r"need (?:read/write|read|write) rights on (?:statedir|[\w ]*dir\w*|file) (?P<subject>/\S+)[^\n]*",
-        r"(?:swtpm|tpm)[^\n]*?'?(?P<subject>/\S*(?:swtpm|tpm)[^\s':]*)'?:? [^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
-        r"(?:could not|cannot|unable to|failed to) (?:open|access|create|write|lock)[^\n]*?'?(?P<subject>/[^\s':]*swtpm[^\s':]*)'?[^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permiss[ãa]o (?:negada|recusada)|permesso negato|отказано в доступе|权限不够|許可がありません)",
+        r"(?:swtpm|tpm)[^\n]*?'?(?P<subject>/\S*(?:swtpm|tpm)(?![^\s']*\.sock)[^\s':]*)'?:? [^\n]*permission denied",
+        r"(?:could not|cannot|unable to|failed to) (?:open|access|create|write|lock)[^\n]*?'?(?P<subject>/[^\s':]*swtpm[^\s':]*)'?[^\n]*permission denied",
     ),
     doubtful=(
         r"(?:could not run|failed to run|cannot run|error running)[^\n]*'?(?P<subject>/[^\s']*swtpm_setup)'?[^\n]*",
