@@ -9,7 +9,14 @@ from collections.abc import Iterable, Sequence
 from virtup.causes.finding import Fix, Safety, mend
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, PathFact
-from virtup.model.repair import Change, EditDefinition, GrantAccess, SetMode
+from virtup.model.repair import (
+    Change,
+    EditDefinition,
+    GrantAccess,
+    MakeDirectory,
+    RemountWritable,
+    SetMode,
+)
 
 
 def account(ev: Evidence, uid: str = "") -> str:
@@ -81,6 +88,22 @@ def grant(ev: Evidence, fact: PathFact, *, uid: str = "") -> Fix:
 def _number(uid: str) -> int | None:
     digits = uid.lstrip("+")
     return int(digits) if digits.isdecimal() else None
+
+
+def make_directory(ev: Evidence, path: str) -> Fix:
+    """Return the fix that makes the directory *path* for QEMU's account to use."""
+    if ev.uid is not None:
+        repair = MakeDirectory(path, ev.uid, ev.user)
+        return mend(f"make the directory '{path}'", repair, safety=Safety.AUTO)
+    where = shlex.quote(path)
+    command = f"install -d -m 0750 {where}"
+    return Fix(f"make the directory '{path}'", (command,), Safety.AUTO, (f"rmdir {where}",))
+
+
+def remount(point: str) -> Fix:
+    """Return the fix that makes the read-only mount at *point* writable."""
+    text = "make it writable again, after a look at the kernel's log for disk errors"
+    return mend(text, RemountWritable(point), safety=Safety.CONFIRM)
 
 
 def edit(text: str, *changes: Change) -> Fix:

@@ -16,13 +16,13 @@ Make or mount it, or correct the path.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.finding import Finding
 from virtup.causes.paths import Kind, file_probes, troubles
 from virtup.causes.usage import Role
+from virtup.causes.who import make_directory
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -58,16 +58,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
     for trouble in troubles(ev, ROLES, {Kind.MISSING}):
         path, fact = trouble.use.path, trouble.fact
         seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
-        where = shlex.quote(path)
         yield _found(
             f"The directory '{path}', which is shared with the guest, does not exist.",
             path,
             trouble.certainty,
             (*trouble.quotes, *seen),
-            (
-                Fix(
-                    "make it, or mount it", (f"mkdir -p {where}",), Safety.AUTO, (f"rmdir {where}",)
-                ),
-            ),
+            (make_directory(ev, path),),
             trouble.at,
         )

@@ -25,11 +25,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import places
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.places import Refused
-from virtup.causes.who import account_name, mode
+from virtup.causes.who import account_name, mode, remount
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import SetMode
 
 CODE = "VU102"
 SLUG = "host-directory-unwritable"
@@ -118,27 +119,20 @@ def _findings(ev: Evidence, refused: Refused) -> Iterator[Finding]:
 def _open(ev: Evidence, fact: PathFact) -> Fix:
     """Let the daemon in: it is a user's, as root is kept out of nothing."""
     who, where = account_name(ev), shlex.quote(fact.blocked)
-    command, undo = f"chown {who} {where}", f"chown {fact.owner} {where}"
     if fact.owner == who:
-        command, undo = f"chmod u+rwx {where}", f"chmod {fact.mode} {where}"
+        repair = SetMode(fact.blocked, "u+rwx", fact.mode)
+        return mend("let the daemon's account at it", repair, safety=Safety.CONFIRM)
+    command, undo = f"chown {who} {where}", f"chown {fact.owner} {where}"
     return Fix("let the daemon's account at it", (command,), Safety.CONFIRM, (undo,))
 
 
 def _readonly(refused: Refused, fact: PathFact) -> Finding:
     directory = refused.path.rpartition("/")[0] or "/"
-    point = shlex.quote(fact.readonly)
     return _found(
         f"The file system '{fact.readonly}', which holds '{directory}', is mounted read-only.",
         directory,
         Certainty.PROVEN,
         (*refused.quotes, f"this host: '{fact.readonly}' is mounted read-only"),
-        (
-            Fix(
-                "make it writable again, after a look at the kernel's log",
-                (f"mount -o remount,rw {point}",),
-                Safety.CONFIRM,
-                (f"mount -o remount,ro {point}",),
-            ),
-        ),
+        (remount(fact.readonly),),
         refused.at,
     )

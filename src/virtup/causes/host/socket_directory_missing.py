@@ -19,13 +19,12 @@ that it is there after the next boot.
 from __future__ import annotations
 
 import errno
-import shlex
 from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import sockets
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.causes.who import account_name
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.who import make_directory
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -69,20 +68,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
             continue
         directory = socket.path.rpartition("/")[0] or "/"
         missing = fact.missing if fact else directory
-        who = account_name(ev)
-        owner = f"-o {who} " if who != "QEMU_USER" else ""
         yield _found(
             f"The directory '{missing}' of the socket '{socket.path}' does not exist.",
             directory,
             Certainty.PROVEN if fact else Certainty.LIKELY,
             (*socket.quotes, *((f"this host has no '{missing}'",) if fact else ())),
-            (
-                Fix(
-                    "make it",
-                    (f"install -d {owner}-m 0750 {shlex.quote(directory)}",),
-                    Safety.AUTO,
-                    (f"rmdir {shlex.quote(directory)}",),
-                ),
-            ),
+            (make_directory(ev, directory),),
             socket.at,
         )

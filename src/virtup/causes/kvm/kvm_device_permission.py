@@ -24,10 +24,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.finding import Finding, Safety, mend
 from virtup.causes.who import account, account_name
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
+from virtup.model.repair import GrantAccess, JoinGroup
 
 CODE = "VU061"
 SLUG = "kvm-device-permission"
@@ -67,19 +68,16 @@ def find(ev: Evidence) -> Iterator[Finding]:
         evidence.append(f"this host: /dev/kvm has {held}")
         sentence += f" ({held})"
     group = fact.group if fact else "kvm"
-    fixes = [
-        Fix(
-            f"put the account into the group '{group}'",
-            (f"usermod -aG {group} {who}",),
-            Safety.CONFIRM,
-            (f"gpasswd -d {who} {group}",),
-        )
-    ]
+    join = mend(
+        f"put the account into the group '{group}'",
+        JoinGroup(who, group),
+        safety=Safety.CONFIRM if ev.user else Safety.MANUAL,
+    )
+    fixes = [join]
     if group == "root" or (fact and fact.mode[-2:-1] not in {"6", "7"}):
-        undo = ("setfacl -b /dev/kvm",)
         text = "let the account use the device until the next boot"
-        grant = Fix(text, (f"setfacl -m u:{who}:rw- /dev/kvm",), Safety.CONFIRM, undo)
-        fixes.insert(0, grant)
+        repair = GrantAccess("/dev/kvm", ev.uid or 0, who, "rw-")
+        fixes.insert(0, mend(text, repair, safety=Safety.CONFIRM if ev.uid else Safety.MANUAL))
     yield _found(
         sentence + ".",
         "/dev/kvm",

@@ -25,12 +25,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import program
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.program import NotRun
 from virtup.causes.qemu.emulator_not_installed import alternatives
 from virtup.causes.who import account, edit, grant, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact, PathAccess, PathFact
+from virtup.model.repair import SetMode
 
 CODE = "VU032"
 SLUG = "emulator-not-executable"
@@ -108,12 +109,7 @@ def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
         seen = f"this host: '{path}' is neither an ELF program nor a script"
     elif fact.blocked == path:
         sentence = f"{account(ev)} may not execute the emulator '{path}' ({mode(fact)})."
-        fix = Fix(
-            "make it executable",
-            (f"chmod 0755 {shlex.quote(path)}",),
-            Safety.CONFIRM,
-            (f"chmod {fact.mode} {shlex.quote(path)}",),
-        )
+        fix = mend("make it executable", SetMode(path, "a+rx", fact.mode), safety=Safety.CONFIRM)
         seen = f"this host: '{path}' has {mode(fact)}"
     elif fact.blocked:
         sentence = (

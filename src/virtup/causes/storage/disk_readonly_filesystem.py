@@ -23,9 +23,10 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, file_probes, troubles
 from virtup.causes.usage import Role
+from virtup.causes.who import remount
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -88,7 +89,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if where:
             kind = f" ({fact.filesystem})" if fact and fact.filesystem else ""
             evidence.append(f"this host: '{where}'{kind} is mounted read-only")
-        target = shlex.quote(where) if where else f"$(findmnt -nT {shlex.quote(path)} -o TARGET)"
+        look = f"findmnt -T {shlex.quote(path)} -o TARGET,OPTIONS"
         noun = (
             f" '{where}', which holds the writable disk '{path}',"
             if where
@@ -99,13 +100,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
             path,
             Certainty.PROVEN if where else Certainty.LIKELY,
             tuple(evidence),
-            (
-                Fix(
-                    "make it writable again, after a look at the kernel's log for disk errors",
-                    (f"mount -o remount,rw {target}",),
-                    Safety.CONFIRM,
-                    (f"mount -o remount,ro {target}",),
-                ),
-            ),
+            (remount(where) if where else Fix("see where it is mounted", (look,)),),
             trouble.at,
         )
