@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from virtup.causes.finding import NOWHERE
+from virtup.causes.usage import sockets
 from virtup.causes.words import Seen, errno_of, said
-from virtup.model.evidence import CHECK, Evidence
+from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
 _WORDS = re.compile(
@@ -23,13 +24,17 @@ _WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """A socket that could not be made; ``foreseen`` that nobody has tried yet."""
+    """A socket that could not be made; ``foreseen`` that nobody has tried yet.
+
+    ``ours``: the daemon makes it, for QEMU to inherit.
+    """
 
     path: str
     errno: int | None
     seen: Seen | None
     fact: PathFact | None
     foreseen: bool = False
+    ours: bool = False
 
     @property
     def at(self) -> int:
@@ -50,7 +55,7 @@ class Unbound:
 def probes(ev: Evidence) -> Iterator[PathAccess]:
     """Ask for the directory of each socket that could not be made."""
     if ev.uid is not None or ev.ahead:
-        yield from (_probe(ev, one.path) for one in unbound(ev))
+        yield from (_probe(ev, one.path, ours=one.ours) for one in unbound(ev))
 
 
 def unbound(ev: Evidence) -> list[Unbound]:
@@ -59,20 +64,22 @@ def unbound(ev: Evidence) -> list[Unbound]:
     Before a start these are all that it would make.
     """
     if ev.ahead:
-        return [_foreseen(ev, path) for path in _planned(ev)]
+        bound = [_foreseen(ev, path, ours=True) for path in _planned(ev)]
+        return [*bound, *(_foreseen(ev, path, ours=False) for path in sockets(ev.argv))]
+    ours = ev.phase == "prepare"
     found = []
     for seen in said(ev).find_all(_WORDS):
         path = seen["a"] or seen["b"] or seen["c"]
         code = errno_of(seen["e1"] or seen["e2"] or seen["e3"])
-        found.append(Unbound(path, code, seen, _fact(ev, path)))
+        found.append(Unbound(path, code, seen, _fact(ev, path, ours=ours), ours=ours))
     if not found and ev.phase == "prepare" and ev.path.endswith((".sock", ".socket")) and ev.errno:
-        found.append(Unbound(ev.path, ev.errno, None, _fact(ev, ev.path)))
+        found.append(Unbound(ev.path, ev.errno, None, _fact(ev, ev.path, ours=True), ours=True))
     return found
 
 
-def _foreseen(ev: Evidence, path: str) -> Unbound:
-    fact = _fact(ev, path)
-    return Unbound(path, foreseen_errno(fact), None, fact, foreseen=True)
+def _foreseen(ev: Evidence, path: str, *, ours: bool) -> Unbound:
+    fact = _fact(ev, path, ours=ours)
+    return Unbound(path, foreseen_errno(fact), None, fact, foreseen=True, ours=ours)
 
 
 def foreseen_errno(fact: PathFact | None) -> int | None:
@@ -94,12 +101,11 @@ def _planned(ev: Evidence) -> Iterator[str]:
     yield from (path for path in ev.plan.sockets if not path.startswith(own))
 
 
-def _probe(ev: Evidence, path: str) -> PathAccess:
-    """In a step before QEMU runs it is the daemon that makes the socket."""
-    if ev.phase in {"prepare", CHECK}:
+def _probe(ev: Evidence, path: str, *, ours: bool) -> PathAccess:
+    if ours:
         return PathAccess(path, "create")
     return PathAccess(path, "create", ev.uid, ev.gids)
 
 
-def _fact(ev: Evidence, path: str) -> PathFact | None:
-    return ev.fact(_probe(ev, path)) if ev.uid is not None or ev.ahead else None
+def _fact(ev: Evidence, path: str, *, ours: bool) -> PathFact | None:
+    return ev.fact(_probe(ev, path, ours=ours)) if ev.uid is not None or ev.ahead else None

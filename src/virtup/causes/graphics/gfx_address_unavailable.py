@@ -19,16 +19,18 @@ behind a firewall and with a password.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import ports
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes import ports, usage
+from virtup.causes.finding import NOWHERE, Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe_network import Addresses
+from virtup.model.probe_system import Setting
 
 CODE = "VU091"
 SLUG = "gfx-address-unavailable"
@@ -54,13 +56,48 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: the kernel's answer to QEMU is in the words."""
-    return ()
+_NONLOCAL = {version: Setting(f"/proc/sys/net/ipv{version}/ip_nonlocal_bind") for version in (4, 6)}
+"""Whether programs may listen on addresses that the host does not have (ip-sysctl.rst)."""
+
+
+def probes(ev: Evidence) -> Iterator[Addresses | Setting]:
+    """Ask for the host's addresses before a start; after it the kernel's answer is in the words."""
+    if ev.ahead and _wanted(ev):
+        yield Addresses()
+        yield from _NONLOCAL.values()
+
+
+def _wanted(ev: Evidence) -> list[str]:
+    """Return the addresses, given by number, that displays are to listen on."""
+    displays = [use for use in usage.ports(ev.argv) if use.what.startswith(("VNC", "SPICE"))]
+    return [use.address for use in displays if _numeric(use.address) is not None]
+
+
+def _numeric(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
+
+
+def _foreseen(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding before a start, for an address that no interface has."""
+    known = ev.fact(Addresses()) if ev.ahead else None
+    for address in _wanted(ev) if known else ():
+        number = _numeric(address)
+        if number is None or number.is_unspecified or number.is_loopback or number.is_link_local:
+            continue
+        setting = ev.fact(_NONLOCAL[number.version])
+        elsewhere = setting is not None and setting.value == "1"
+        if known is None or elsewhere or number in map(_numeric, known.addresses):
+            continue
+        has = f"this host: its addresses are {', '.join(known.addresses[:5])}"
+        yield _finding(address, Certainty.PROVEN, has, NOWHERE)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each address that the host does not have."""
+    yield from _foreseen(ev)
     named = said(ev).find(_NAME)
     refused = [
         (one.use.address, one.seen)
@@ -70,11 +107,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
         and one.use.what.startswith(("VNC", "SPICE"))
     ]
     for address, seen in [*refused, *([(named["name"], named)] if named else [])]:
-        yield _found(
-            f"The display is to listen on '{address}', which is not an address of this host.",
-            address,
-            Certainty.LIKELY,
-            (seen.quote,),
-            (edit(f"change <listen address='{address}'/> to '127.0.0.1' or an address it has"),),
-            seen.at,
-        )
+        yield _finding(address, Certainty.LIKELY, seen.quote, seen.at)
+
+
+def _finding(address: str, certainty: Certainty, evidence: str, at: int) -> Finding:
+    return _found(
+        f"The display is to listen on '{address}', which is not an address of this host.",
+        address,
+        certainty,
+        (evidence,),
+        (edit(f"change <listen address='{address}'/> to '127.0.0.1' or an address it has"),),
+        at,
+    )

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.usage import sockets
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
@@ -64,7 +65,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is not None:
         yield _finding(seen["path"], seen)
-    for path in ev.plan.sockets:
+    for path in (*ev.plan.sockets, *(sockets(ev.argv) if ev.ahead else ())):
         if len(path.encode("utf-8", "surrogateescape")) > LIMIT:
             yield _finding(path, None)
 

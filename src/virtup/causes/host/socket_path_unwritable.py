@@ -23,10 +23,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import sockets
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.who import account, account_name, mode
-from virtup.model.evidence import CHECK, Evidence
+from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import GrantAccess
 
 CODE = "VU106"
 SLUG = "socket-path-unwritable"
@@ -69,13 +70,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
             continue
         directory = path.rpartition("/")[0] or "/"
         evidence = list(socket.quotes)
-        who = "The daemon" if ev.phase in {"prepare", CHECK} else account(ev)
+        who = "The daemon" if socket.ours else account(ev)
         sentence = f"{who} may not make the socket '{path}'"
         fix = Fix("see what keeps it out", (f"namei -l {shlex.quote(directory)}",))
         if fact is not None and fact.blocked:
             evidence.append(f"this host: '{fact.blocked}' has {mode(fact)}")
             sentence += f": '{fact.blocked}' is closed to it ({mode(fact)})"
-            fix = _grant(ev, fact)
+            fix = _grant(ev, fact, ours=socket.ours)
         elif (fact is not None and fact.readonly) or socket.errno == errno.EROFS:
             sentence += ": its file system is mounted read-only"
         yield _found(
@@ -88,9 +89,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
         )
 
 
-def _grant(ev: Evidence, fact: PathFact) -> Fix:
+def _grant(ev: Evidence, fact: PathFact, *, ours: bool) -> Fix:
     letters = "--x" if fact.lacks == "search" else "-wx"
+    text = "let the account use that directory"
+    if ev.uid is not None and not ours and fact.owner != account_name(ev):
+        repair = GrantAccess(
+            fact.blocked, ev.uid, ev.user, letters, listed=fact.acl, readonly=fact.readonly
+        )
+        return mend(text, repair, safety=Safety.CONFIRM)
     who, where = account_name(ev), shlex.quote(fact.blocked)
     undo = f"setfacl -x u:{who} {where}" if fact.acl else f"setfacl -b {where}"
-    text = "let the account use that directory"
     return Fix(text, (f"setfacl -m u:{who}:{letters} {where}",), Safety.CONFIRM, (undo,))

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import Certainty, Finding
+from virtup.causes.usage import options
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
@@ -85,7 +86,9 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(ev: Evidence) -> Iterator[Options]:
-    """Ask the emulator for its options when it refused one."""
+    """Ask the emulator for its options when it refused one, or a person wrote some."""
+    if _raw(ev) and ev.uid is not None:
+        yield Options(ev.emulator, ev.uid, ev.gids)
     seen = said(ev).find(_WORDS)
     if seen is not None and seen["invalid"] and ev.emulator and ev.uid is not None:
         yield Options(ev.emulator, ev.uid, ev.gids)
@@ -93,6 +96,7 @@ def probes(ev: Evidence) -> Iterator[Options]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for the first argument that QEMU did not understand."""
+    yield from _foreseen(ev)
     words = said(ev)
     seen = words.find(_WORDS)
     if seen is None:
@@ -117,6 +121,29 @@ def find(ev: Evidence) -> Iterator[Finding]:
         fix = edit(f"correct what gives '{option}', or use a QEMU that knows it,")
     certainty = Certainty.PROVEN if proven else _certainty(ev, option)
     yield _found(sentence + ".", option, certainty, tuple(evidence), (fix,), seen.at)
+
+
+def _raw(ev: Evidence) -> list[str]:
+    """Return the options that a person wrote, of a start that was not tried yet."""
+    named = [f"-{option.name}" for option in options(ev.argv) if option.name]
+    return [option for option in named if _is_raw(ev, option)] if ev.ahead else []
+
+
+def _foreseen(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding for what ``-help`` does not list; QEMU has a few more options than that."""
+    for option in _raw(ev):
+        known = ev.fact(Options(ev.emulator, ev.uid, ev.gids))
+        if known is None or not known.names or option[1:] in known.names:
+            continue
+        near = nearest(option[1:], known.names, 1, 0.75)
+        hint = f" (did you mean '-{near[0]}'?)" if near else ""
+        yield _found(
+            f"QEMU does not understand its argument '{option}': there is no such option{hint}.",
+            option,
+            Certainty.LIKELY,
+            (f"this host: {ev.emulator} lists no option '{option}'",),
+            (edit(f"correct or remove <qemu:arg value='{option}'/>"),),
+        )
 
 
 def _options(ev: Evidence, seen: Seen) -> tuple[list[str], bool]:
