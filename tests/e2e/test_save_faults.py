@@ -228,6 +228,26 @@ def test_a_save_that_is_aborted(big: Scene) -> None:
     assert big.left() == []
 
 
+def test_an_abort_does_not_wait_for_a_qemu_that_stands_still(
+    make_daemon: Callable[..., lab.Daemon], guest_dir: Path
+) -> None:
+    big = make_big(make_daemon, guest_dir, "command_timeout_s = 600.0\n")
+    client = big.in_mid_save()
+    pid = big.daemon.qemu("g")
+    os.kill(pid, signal.SIGSTOP)
+    big.virsh("domjobabort", "g")
+    said = client.communicate(timeout=lab.BOUND_S)[0]
+    assert "operation aborted" in said
+    assert "the guest goes on as soon as QEMU answers" in said
+    assert big.left() == []
+    again = big.virsh("managedsave", "g", check=False)
+    assert "QEMU has not answered since" in again.stderr
+    os.kill(pid, signal.SIGCONT)
+    lab.eventually(lambda: big.state() == "running (save canceled)", "the guest runs on")
+    big.virsh("managedsave", "g")
+    assert big.left() == ["g.save"]
+
+
 def test_a_qemu_that_stands_still_goes_on_when_it_can(big: Scene) -> None:
     client = big.in_mid_save()
     pid = big.daemon.qemu("g")
@@ -235,6 +255,7 @@ def test_a_qemu_that_stands_still_goes_on_when_it_can(big: Scene) -> None:
     said = client.communicate()[0]
     os.kill(pid, signal.SIGCONT)
     assert "did not answer" in said
+    assert "the guest goes on as soon as QEMU answers" in said
     assert client.returncode == 1
     lab.eventually(lambda: big.state() == "running (save canceled)", "the guest runs on")
     assert big.left() == []

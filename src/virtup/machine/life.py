@@ -39,6 +39,9 @@ from virtup.model.domain import Domain, format_domain
 log = logging.getLogger(__name__)
 
 TERM, KILL = 15, 9
+GO_ON_WAIT_S = 2.0
+"""How long QEMU may take to give up a save that came to nothing, before it is asked again later."""
+
 GO_ON_S = 1.0
 """How long to wait before a QEMU that did not answer is asked again to let its guest go on."""
 
@@ -267,7 +270,7 @@ class Machine:
         if self.monitor is None:
             return False
         try:
-            await self.running.cancel_migration()
+            await self.running.cancel_migration(timeout_s=GO_ON_WAIT_S)
             if note.was_running and self.state is State.PAUSED:
                 await self.resume(Running.SAVE_CANCELED)
         except OperationTimeout as error:

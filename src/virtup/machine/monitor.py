@@ -161,10 +161,10 @@ class Monitor:
         socket.send_fds(self._side, [b" "], [fd])
         await self.execute("getfd", {"fdname": name})
 
-    async def cancel_migration(self) -> None:
+    async def cancel_migration(self, *, timeout_s: float | None = None) -> None:
         """Have QEMU give up a migration, if one is under way; its disks are its own again."""
         try:
-            await self.execute("migrate_cancel")
+            await self.execute("migrate_cancel", timeout_s=timeout_s)
         except CommandFailed:
             return  # it had ended by itself
 

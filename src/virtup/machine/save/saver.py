@@ -59,6 +59,8 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
     """
     if machine.job is not None:
         raise OperationInvalid(f"another job ({machine.job.operation.name.lower()}) is active")
+    if machine.saving is not None:
+        raise OperationInvalid("QEMU has not answered since an earlier save came to nothing")
     job = machine.job = Job(Operation.SAVE, clock.monotonic() * 1000)
     was_running = machine.state is State.RUNNING
     writer = Writer(request.path, request.temporary, disk)
@@ -73,6 +75,8 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
         await asyncio.shield(_undo(machine, writer))
         if isinstance(error, OSError | StreamFailed | MonitorGone):
             raise await _told(machine, request.path, error) from error
+        if isinstance(error, VirtError) and machine.saving is not None:
+            error.message += "; the guest goes on as soon as QEMU answers"
         raise
     else:
         job.type = JobType.COMPLETED

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from virtup.errors import Code, Fault, OperationFailed, VirtError
@@ -18,6 +19,9 @@ POLL_S_MAX = 0.025
 
 UNLIMITED_BYTES_PER_S = 1 << 50
 """QEMU's own limit would be 128 MiB/s; the disk is the limit here."""
+
+ABORT_WAIT_S = 5.0
+"""How long a save that somebody ended may take to end; then whoever waits for it is told."""
 
 FD_NAME = "virtup-state"
 
@@ -46,7 +50,26 @@ async def send(monitor: Monitor, fd: int, job: Job) -> None:
     await monitor.execute("migrate-set-parameters", {"max-bandwidth": UNLIMITED_BYTES_PER_S})
     await monitor.give_fd(FD_NAME, fd)
     await monitor.execute("migrate", {"uri": f"fd:{FD_NAME}"})
-    await _follow(monitor, job, "save", abort=lambda: monitor.execute("migrate_cancel"))
+    try:
+        async with asyncio.timeout(None) as bound, _hurried(job, bound):
+            await _follow(monitor, job, "save", abort=lambda: monitor.execute("migrate_cancel"))
+    except TimeoutError:
+        raise Aborted("save job: canceled by client; QEMU does not answer") from None
+
+
+@contextlib.asynccontextmanager
+async def _hurried(job: Job, bound: asyncio.Timeout) -> AsyncIterator[None]:
+    """Bound what is awaited, from the moment at which somebody ends *job*."""
+
+    async def hurry() -> None:
+        await job.aborted.wait()
+        bound.reschedule(asyncio.get_running_loop().time() + ABORT_WAIT_S)
+
+    hurrying = asyncio.ensure_future(hurry())
+    try:
+        yield
+    finally:
+        hurrying.cancel()
 
 
 async def receive(
