@@ -19,6 +19,13 @@ PRIVATE = ("/etc/virtup", "/var/lib/virtup", "/var/log/virtup", CACHE)
 """What of the host a system daemon uses and the cell has to itself; the cell's /run is private."""
 
 
+ENVIRONMENT = {
+    "PATH": f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+}
+
+
 class Adapter(Base):
     """virtup, with every answer that its command line gives."""
 
@@ -29,11 +36,6 @@ class Adapter(Base):
     SAVEDIR, HOOKDIR = f"{LIBDIR}/save", "/etc/virtup/hooks"
     QEMU_USER = "virtup-qemu"
     user_re = "virtup-qemu"
-    ENV = {
-        "PATH": f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-    }
     daemon = None
     refused = ""
 
@@ -54,7 +56,7 @@ class Adapter(Base):
         with open("/srv/.virtupd.log", "ab") as log:
             self.daemon = subprocess.Popen(
                 [f"{PROGRAMS}/virtupd", "--system", "--ready-fd", str(theirs)],
-                env=self.ENV,
+                env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,7 +84,7 @@ class Adapter(Base):
         return True
 
     def _verb(self, *words, timeout=None):
-        return run([*shlex.split(self.VIRSH), *words], timeout or self.TIMEOUT, env=self.ENV)
+        return run([*shlex.split(self.VIRSH), *words], timeout or self.TIMEOUT, env=ENVIRONMENT)
 
     def _take(self, verb, xml):
         done = self._verb(verb, xml)

@@ -49,7 +49,7 @@ DIFFERS = {
 }
 """Cases in which virtup differs on purpose; their command line is equal all the same."""
 
-EQUAL_AT_LEAST = 221
+EQUAL_AT_LEAST = 225
 """Never fewer than were reached before: raise it with every case that is won."""
 
 
@@ -120,6 +120,7 @@ def runtime(dom: Domain) -> Runtime:
         vhost_fds={str(one.alias): 44 for one in devices.interface if vhost_wanted(one)},
         char_fds={str(one.alias): 1729 for one in passed},
         user_runtime_dir="/run/user/1000",
+        memory_dir=f"/dev/hugepages2M/libvirt/qemu/-1-{dom.name[:20]}",
         host_cdroms=frozenset({"/dev/cdrom"}),
     )
 

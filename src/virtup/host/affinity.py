@@ -8,6 +8,7 @@ from collections.abc import Collection
 from virtup.host.topology import numbers
 
 _ONLINE = "/sys/devices/system/cpu/online"
+_NODES = "/sys/devices/system/node/online"
 
 
 def online() -> frozenset[int]:
@@ -17,6 +18,20 @@ def online() -> frozenset[int]:
             return frozenset(numbers(file.read().strip()))
     except OSError:
         return frozenset(os.sched_getaffinity(0))
+
+
+def nodes() -> frozenset[int]:
+    """Return the numbers of the NUMA nodes that are there; 0 on a kernel without NUMA."""
+    try:
+        with open(_NODES, encoding="ascii") as file:
+            return frozenset(numbers(file.read().strip()))
+    except OSError:
+        return frozenset({0})
+
+
+def pin_thread(thread: int, cpus: Collection[int]) -> None:
+    """Let one thread run on *cpus* only, all that are online for none. Raises OSError."""
+    os.sched_setaffinity(thread, cpus or online())
 
 
 def pin(pid: int, cpus: Collection[int]) -> int:

@@ -200,6 +200,11 @@ def create(layout: Layout, account: Account | None) -> None:
         _make(path, 0o700, passed)
 
 
+def make_passed(path: str) -> None:
+    """Make a directory, and those above it that are missing, that others pass and cannot list."""
+    _make(path, 0o711, 0o711)
+
+
 def make_socket_dir(layout: Layout) -> None:
     """Make the directory of the sockets: 0755 for a system daemon, 0700 for a session."""
     if layout.kind == "system":

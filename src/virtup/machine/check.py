@@ -116,6 +116,7 @@ async def judge(evidence: Evidence) -> Verdict:
 def _planned(launch: Launch) -> tuple[CommandLine, Plan]:
     """Do what a start prepares, by name alone; waits for the file systems of the disks."""
     demands.check_cpus(launch.domain)
+    launch.find_memory()
     cold = launch.image is None
     launch.domain, launch.dropped = demands.without_missing(launch.domain, cold=cold)
     numbers = itertools.count(NO_FD)

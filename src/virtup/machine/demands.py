@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from virtup.errors import ConfigUnsupported
 from virtup.host import affinity, chain, media, tap
+from virtup.host.evidence import resources
 from virtup.machine import files
 from virtup.machine.files import UsedFile
 from virtup.model.document import Place
@@ -17,7 +18,7 @@ from virtup.model.domain import Domain
 from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.devices.interface import Interface
 from virtup.model.field import Element
-from virtup.model.scalar import format_cpuset
+from virtup.model.scalar import format_cpuset, parse_cpuset
 from virtup.qemu import settle
 from virtup.qemu.devices.interface import VIRTIO, vhost_wanted
 
@@ -125,19 +126,48 @@ def open_vhost(domain: Domain, nic: Interface) -> int | None:
 
 
 def check_cpus(domain: Domain) -> None:
-    """Refuse a cpuset that names processors which this host does not have."""
-    wanted = settle.host_cpus(domain)
-    if not wanted:
-        return
+    """Refuse a pin to processors, or to NUMA nodes, which this host does not have."""
     online = affinity.online()
-    missing = sorted(set(wanted) - online)
-    if missing:
-        assert domain.vcpu is not None
+    for words, wanted in settle.pins(domain).named():
+        missing = tuple(sorted(set(wanted) - online))
+        if missing:
+            raise ConfigUnsupported(
+                f"{words} names the host's CPU {format_cpuset(missing)}, which is not there or "
+                f"off: online are {format_cpuset(tuple(sorted(online)))} "
+                f"({_at(domain, domain.cputune or domain.vcpu or domain)})"
+            )
+    memory = domain.numatune.memory if domain.numatune else None
+    if memory is None or memory.nodeset is None:
+        return
+    nodes = affinity.nodes()
+    absent = tuple(sorted(set(parse_cpuset(memory.nodeset)) - nodes))
+    if absent:
         raise ConfigUnsupported(
-            f"<vcpu cpuset='{domain.vcpu.cpuset}'> names the host's CPUs {format_cpuset(tuple(missing))}, "
-            f"which are not there or off: online are {format_cpuset(tuple(sorted(online)))} "
-            f"({_at(domain, domain.vcpu)})"
+            f"NUMA node {format_cpuset(absent)} is unavailable: <numatune> names it, and this host "
+            f"has node {format_cpuset(tuple(sorted(nodes)))} ({_at(domain, memory)})"
         )
+
+
+# -- huge pages --------------------------------------------------------------------------------
+
+
+def hugetlbfs(domain: Domain) -> str:
+    """Return where the hugetlbfs is mounted whose pages the guest's memory is of; "" for none.
+
+    Raises ConfigUnsupported when there is none with pages of that size.
+    """
+    backing = domain.memory_backing
+    asked = backing.page_kib if backing is not None else None
+    if backing is None or asked is None:
+        return ""
+    size_kib = asked or resources.huge_page_kib()
+    for pool in resources.huge_pages():
+        if pool.size_kib == size_kib and pool.mounts:
+            return pool.mounts[0]
+    raise ConfigUnsupported(
+        f"Unable to find any usable hugetlbfs mount for {size_kib} KiB "
+        f"({_at(domain, backing.hugepages or backing)})"
+    )
 
 
 # -- labels ------------------------------------------------------------------------------------

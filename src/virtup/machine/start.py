@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -44,6 +45,8 @@ from virtup.qemu.runtime import Runtime
 EXIT_GRACE_S = 0.25
 """How long to wait for the end of a QEMU whose monitor closed: it is usually dying."""
 
+KIB_OF_GIB = 1 << 20
+
 KILL = 9
 KILL_WAIT_S = 30.0
 """How long a killed QEMU may stay (in the kernel, on a dead disk) before it is given up on."""
@@ -78,6 +81,7 @@ class Launch:
     keep: Callable[[Launch], None] = lambda _launch: None
     image: Image | None = None
     unused: bool = False
+    memory_dir: str = ""
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
     taps: dict[str, tap.Tap] = field(default_factory=dict)
@@ -113,7 +117,17 @@ class Launch:
     @property
     def directories(self) -> tuple[str, ...]:
         """The directories that are made for the guest and go with it; QEMU's home first."""
-        return self.lib_dir, self.channel_dir
+        made = (self.lib_dir, self.channel_dir)
+        return (*made, self.memory_dir) if self.memory_dir else made
+
+    def find_memory(self) -> None:
+        """Choose the guest's directory on the hugetlbfs that its memory is of, if it is of one.
+
+        Raises ConfigUnsupported when no such pages are to be had.
+        """
+        root = demands.hugetlbfs(self.domain)
+        if root:
+            self.memory_dir = f"{root}/{self.layout.name}/qemu/{self.short_name}"
 
     @property
     def monitor_path(self) -> str:
@@ -213,6 +227,7 @@ async def _prepare(launch: Launch) -> None:
     launch.note(launch)
     _make_log(launch)
     demands.check_cpus(launch.domain)
+    launch.find_memory()
     await _drop_missing(launch)
     _make_directories(launch)
     _listen_monitor(launch)
@@ -252,6 +267,8 @@ async def _drop_missing(launch: Launch) -> None:
 
 
 def _make_directories(launch: Launch) -> None:
+    if launch.memory_dir:
+        layouts.make_passed(os.path.dirname(launch.memory_dir))
     for path in launch.directories:
         layouts.guest_dir(path, launch.account)
         launch.undo.callback(layouts.remove_guest_dir, path)
@@ -405,6 +422,7 @@ def runtime(launch: Launch) -> Runtime:
         vhost_fds=launch.vhosts,
         host_cdroms=demands.host_cdroms(launch.domain),
         user_runtime_dir=layouts.user_runtime_dir() if launch.account is None else None,
+        memory_dir=launch.memory_dir or None,
         vnc_listen=launch.settings.vnc_listen,
         sandbox=launch.settings.sandbox,
         incoming="defer" if launch.image is not None else None,
@@ -438,7 +456,12 @@ async def _monitor(launch: Launch) -> None:
     process, sock = launch.process, launch.monitor_socket
     assert process is not None
     assert sock is not None
-    opening = asyncio.ensure_future(open_monitor(sock, timeout_s=launch.settings.monitor_timeout_s))
+    patience_s = launch.settings.monitor_timeout_s
+    if (
+        launch.memory_dir
+    ):  # its pages are zeroed before the greeting: a second a GiB, as libvirt has it
+        patience_s += launch.domain.memory_kib / KIB_OF_GIB
+    opening = asyncio.ensure_future(open_monitor(sock, timeout_s=patience_s))
     ending = asyncio.ensure_future(process.wait())
     try:
         await asyncio.wait({opening, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -521,10 +544,25 @@ async def _configure(launch: Launch) -> None:
         if command.name != "set-action" or launch.caps.has("set-action"):
             await _alive(launch, monitor.execute(command.name, command.arguments))
     await _check_cpu(launch)
-    cpus = settle.host_cpus(launch.domain)
-    if cpus:
-        assert launch.process is not None
-        affinity.pin(launch.process.pid, cpus)
+    await _pin(launch)
+
+
+async def _pin(launch: Launch) -> None:
+    """Put QEMU's threads on the host's CPUs that the definition gives them."""
+    process, monitor = launch.process, launch.monitor
+    assert process is not None
+    assert monitor is not None
+    pins = settle.pins(launch.domain)
+    if pins.emulator:
+        affinity.pin(process.pid, pins.emulator)
+    if not pins.any_thread:
+        return
+    for one in await _alive(launch, monitor.execute("query-cpus-fast")):
+        cpus = pins.vcpus.get(one["cpu-index"], pins.other_vcpus)
+        affinity.pin_thread(one["thread-id"], cpus)
+    for one in await _alive(launch, monitor.execute("query-iothreads")):
+        number = int(one["id"].removeprefix("iothread"))
+        affinity.pin_thread(one["thread-id"], pins.iothreads.get(number, pins.other_vcpus))
 
 
 async def _check_cpu(launch: Launch) -> None:

@@ -71,7 +71,7 @@ def _options(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     yield from _head(dom, run)
     yield from machine.machine(dom, caps)
     yield from cpu.cpu(dom)
-    yield from machine.memory(dom, caps)
+    yield from machine.memory(dom, caps, run)
     yield from machine.smp(dom, caps)
     yield from machine.iothreads(dom)
     yield plain("-uuid", str(dom.uuid))

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from virtup.errors import ConfigUnsupported
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.guest import Domain
-from virtup.model.domain.machine import Features, MemoryBacking
+from virtup.model.domain.machine import Features
+from virtup.model.domain.tuning import MemoryBacking
+from virtup.model.scalar import parse_cpuset
 from virtup.qemu.cpu import timers_of
 from virtup.qemu.option import Option, flag, keyed, object_, on_off, plain
+from virtup.qemu.runtime import Runtime
 
 MIB_KIB = 1024
 
@@ -53,15 +57,41 @@ def ram_id(dom: Domain, caps: Caps) -> str | None:
     return found.default_ram_id if found else None
 
 
-def memory(dom: Domain, caps: Caps) -> Iterator[Option]:
+POLICIES = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}
+"""QEMU's words for how memory is taken from NUMA nodes."""
+
+
+def memory(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     """``-m`` and the memory object; QEMU takes whole MiB."""
     size_kib = -(-dom.memory_kib // MIB_KIB) * MIB_KIB
     yield keyed("-m", None, [("size", f"{size_kib}k")])
     name = ram_id(dom, caps)
-    if name is not None:
-        yield object_("memory-backend-ram", {"id": name, "size": size_kib * 1024})
-    locked = dom.memory_backing is not None and dom.memory_backing.locked
-    yield keyed("-overcommit", None, [("mem-lock", locked)])
+    backing = dom.memory_backing or MemoryBacking()
+    where = {"size": size_kib * 1024} | host_nodes(dom)
+    if backing.page_kib is not None:
+        if name is None:
+            raise ConfigUnsupported(
+                f"<hugepages> is not supported with this QEMU's machine type '{dom.os.machine}'"
+            )
+        pages = {
+            "id": name,
+            "mem-path": run.memory_dir,
+            "x-use-canonical-path-for-ramblock-id": False,
+            "prealloc": True,
+        }
+        yield object_("memory-backend-file", pages | where)
+    elif name is not None:
+        yield object_("memory-backend-ram", {"id": name} | where)
+    yield keyed("-overcommit", None, [("mem-lock", backing.locked)])
+
+
+def host_nodes(dom: Domain) -> dict[str, Any]:
+    """What a memory object says of the host's NUMA nodes."""
+    wanted = dom.numatune.memory if dom.numatune else None
+    if wanted is None or wanted.nodeset is None:
+        return {}
+    nodes = list(parse_cpuset(wanted.nodeset))
+    return {"host-nodes": nodes, "policy": POLICIES[wanted.mode or "strict"]}
 
 
 def smp(dom: Domain, caps: Caps) -> Iterator[Option]:

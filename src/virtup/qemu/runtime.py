@@ -15,7 +15,7 @@ class Runtime:
     *lib_dir* is the guest's private directory and QEMU's home. *char_fds* are listening sockets
     of unix character devices and files opened for output, *log_fds* those that get a copy. *vhost_fds* switches vhost-net on for
     its interface. *host_cdroms* are device nodes that the host knows to be CD-ROM drives. *user_runtime_dir* is
-    where the user's PipeWire listens.
+    where the user's PipeWire listens, *memory_dir* the guest's own directory on a hugetlbfs.
     """
 
     lib_dir: str
@@ -27,6 +27,7 @@ class Runtime:
     char_fds: Mapping[str, int] = field(default_factory=dict)
     log_fds: Mapping[str, int] = field(default_factory=dict)
     vnc_ports: Mapping[str, int] = field(default_factory=dict)
+    memory_dir: str | None = None
     vnc_listen: str = "127.0.0.1"
     host_cdroms: frozenset[str] = frozenset()
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,4 +51,5 @@ class Runtime:
             monitor_fd=3,
             master_key_path=f"{base}/master-key.aes",
             tap_fds={str(one.alias): 4 + number for number, one in enumerate(taps)},
+            memory_dir=f"/dev/hugepages/virtup/qemu/-1-{dom.name[:20]}",
         )

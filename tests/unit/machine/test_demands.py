@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from virtup.errors import ConfigUnsupported
+from virtup.errors import ConfigUnsupported, XmlRefused
 from virtup.host import tap
 from virtup.machine import demands, files
 from virtup.model.domain import parse_domain
@@ -109,3 +109,48 @@ def test_the_files_of_a_definition_and_how_they_are_used():
     assert {path for path, one in found.items() if not one.lend} == {"/a"}
     last = files.last_layer(dom.devices.disk[1])
     assert last == files.Layer("/c", "qcow2", top=False, lend=True)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("<vcpu cpuset='4095'>1</vcpu>", r"<vcpu cpuset> names the host's CPU 4095, which is not"),
+        ("<cputune><vcpupin vcpu='0' cpuset='0,4095'/></cputune>", "<vcpupin vcpu='0'> names"),
+        ("<cputune><emulatorpin cpuset='4095'/></cputune>", "<emulatorpin> names"),
+        (
+            "<numatune><memory mode='strict' nodeset='0,4095'/></numatune>",
+            "NUMA node 4095 is unavailable: <numatune> names it, and this host has node 0",
+        ),
+    ],
+)
+def test_places_that_this_host_does_not_have_are_refused(head, words):
+    with pytest.raises(ConfigUnsupported, match=words):
+        demands.check_cpus(domain(head=head))
+
+
+def test_memory_is_ordinary_unless_huge_pages_are_asked_for():
+    page = "<memoryBacking><hugepages><page size='{}' unit='KiB'/></hugepages></memoryBacking>"
+    assert demands.hugetlbfs(domain()) == ""
+    assert demands.hugetlbfs(domain(head=page.format(4))) == ""
+    with pytest.raises(ConfigUnsupported, match="usable hugetlbfs mount for 16 KiB"):
+        demands.hugetlbfs(domain(head=page.format(16)))
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (
+            "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/></cputune>",
+            "vCPU 0",
+        ),
+        ("<numatune><memory mode='strict'/></numatune>", "names no node"),
+        (
+            "<memoryBacking><hugepages><page size='2048'/><page size='4'/></hugepages></memoryBacking>",
+            "more than one <page>",
+        ),
+        ("<memoryBacking><hugepages><page size='5120'/></hugepages></memoryBacking>", "5120 KiB"),
+    ],
+)
+def test_bindings_that_contradict_themselves_are_refused(head, words):
+    with pytest.raises(XmlRefused, match=words):
+        domain(head=head)

@@ -37,6 +37,9 @@ ELSEWHERE: dict[str, str] = {
     "Domain.on_crash": "what the machine does when the guest panics (test_life)",
     "Domain.iothreads": "becomes <iothreadids> when the definition is completed",
     "Vcpu.count": "read as Domain.vcpus",
+    "MemoryBacking.hugepages": "read as MemoryBacking.page_kib",
+    "HugePages.page": "read as MemoryBacking.page_kib",
+    "HugePage.size_kib": "read as MemoryBacking.page_kib",
     "Os.arch": "chooses the emulator; others than x86 are refused",
     "DiskSource.file": "read as DiskSource.path",
     "DiskSource.dev": "read as DiskSource.path",
@@ -68,6 +71,7 @@ NOTHING: dict[str, str] = {
     "SecurityDriver.type": "as Domain.seclabel",
     "SecurityDriver.model": "as Domain.seclabel",
     "Vcpu.placement": "only 'static' is accepted",
+    "NumaMemory.placement": "only 'static' is accepted",
     "Os.type": "only 'hvm' is accepted",
     "Features.pae": "QEMU's x86 CPUs always have it",
     "Cpu.match": "only 'exact' is accepted",
@@ -94,7 +98,11 @@ NOTHING: dict[str, str] = {
 """Fields that need nothing done, each with the reason."""
 
 OWN = """<domain type='qemu'><name>own</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e68c15d28</uuid>
-<memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
+<memory unit='MiB'>64</memory><memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages>
+</memoryBacking><iothreads>1</iothreads><cputune><vcpupin vcpu='0' cpuset='0'/>
+<emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='0'/></cputune>
+<numatune><memory mode='strict' nodeset='0'/></numatune>
+<os><type arch='x86_64' machine='pc'>hvm</type></os>
 <features><acpi/><hyperv><spinlocks state='on' retries='4096'/><vendor_id state='on' value='me'/>
 </hyperv></features><devices>
 <controller type='pci' index='0' model='pci-root'/>
@@ -161,7 +169,7 @@ def use(dom: Domain, caps: Capabilities) -> None:
     except VirtError:
         return
     list(settle.commands(dom))
-    settle.host_cpus(dom)
+    settle.pins(dom)
     settle.checked_features(dom)
     [vhost_wanted(one) for one in dom.devices.interface]
     list(files.used(dom))

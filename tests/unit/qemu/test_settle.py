@@ -7,7 +7,7 @@ from tests.unit.model.test_complete import MAC, UUID, xml
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.fill import complete
-from virtup.qemu.settle import commands, host_cpus
+from virtup.qemu.settle import commands, host_cpus, pins
 
 
 def made(text: str) -> Domain:
@@ -83,3 +83,19 @@ def test_without_a_password_its_term_is_forgotten() -> None:
     text = xml("<graphics type='vnc' passwdValidTo='2099-04-09T15:51:00' connected='keep'/>")
     assert told(text) == []
     assert "passwdValidTo" not in format_domain(made(text), secure=True)
+
+
+def test_threads_are_pinned_where_the_definition_says():
+    whole = "<vcpu cpuset='0-3'>2</vcpu>"
+    tune = (
+        "<iothreads>1</iothreads><cputune><vcpupin vcpu='1' cpuset='2'/>"
+        "<emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='3'/></cputune>"
+    )
+    none = pins(made(xml()))
+    assert (none.any_thread, [cpus for _, cpus in none.named() if cpus]) == (False, [])
+    assert not pins(made(xml(head=whole))).any_thread
+    found = pins(made(xml(head=whole + tune)))
+    assert (found.emulator, found.other_vcpus) == ((0,), (0, 1, 2, 3))
+    assert (found.vcpus, found.iothreads) == ({1: (2,)}, {1: (3,)})
+    assert dict(found.named())["<vcpupin vcpu='1'>"] == (2,)
+    assert pins(made(xml(head=tune))).other_vcpus == ()

@@ -33,7 +33,7 @@ _TOLD = Told(
     phrases=(
         r"NUMA (?:is )?not supported by[^\n]*",
         r"-numa node,mem[^\n]*(?:not supported|deprecated|removed)[^\n]*",
-        r"(?:disjoint NUMA cpu ranges|per-node memory binding|NUMA memory (?:tuning|backend)\w*|numatune)[^\n]*not supported[^\n]*",
+        r"(?:disjoint NUMA cpu ranges|per-node memory binding|NUMA memory (?:tuning|backend)\w*)[^\n]*not supported[^\n]*",
         r"(?:total memory for NUMA nodes|NUMA nodes?)[^\n]*(?:should equal|must be|do not match|doesn't match)[^\n]*",
     ),
     fixes=(edit("change the machine type, or remove <numa>"),),

@@ -18,9 +18,15 @@ mounts when it starts.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
 from virtup.causes import hosts
-from virtup.causes.finding import Fix, Safety
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.memory.mem_host_ram_short import mib
 from virtup.causes.phrase import Told
+from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
 CODE = "VU308"
@@ -39,7 +45,7 @@ _TOLD = Told(
     ),
     fixes=(
         Fix(
-            "mount it, then restart the daemon",
+            "mount it (libvirt looks for mounts when its daemon starts)",
             ("systemctl start dev-hugepages.mount",),
             Safety.CONFIRM,
         ),
@@ -48,10 +54,37 @@ _TOLD = Told(
 )
 POSITIVE = (
     Evidence(
+        error="unsupported configuration: Unable to find any usable hugetlbfs mount for 1048576 KiB"
+    ),
+    Evidence(
         error="internal error: hugetlbfs filesystem is not mounted or disabled by administrator config"
     ),
 )
 NEGATIVE = (Evidence(stderr="unable to map backing store for guest RAM: Cannot allocate memory\n"),)
 
 probes = _TOLD.probes
-find = _TOLD.find
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding; where the size of the pages is known, with the mount that has it."""
+    for finding in _TOLD.find(ev):
+        size = re.fullmatch(r"(\d+) ?KiB", finding.subject)
+        yield finding if size is None else _sized(finding, int(size[1]))
+
+
+def _sized(finding: Finding, size_kib: int) -> Finding:
+    place = f"/dev/hugepages-{size_kib}kB"
+    mount = f"mount -t hugetlbfs -o pagesize={size_kib}K hugetlbfs {place}"
+    fixes = (
+        Fix(
+            f"mount one with pages of {mib(size_kib)}",
+            (f"mkdir -p {place}", mount),
+            Safety.CONFIRM,
+            (f"umount {place}",),
+        ),
+        edit("or remove <hugepages>"),
+    )
+    what = (
+        f"No hugetlbfs with pages of {mib(size_kib)} is mounted, and the guest asks for such pages."
+    )
+    return replace(finding, sentence=what, fixes=fixes)

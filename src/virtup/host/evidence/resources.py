@@ -64,7 +64,7 @@ def memory(_: Memory) -> MemoryFact:
         limit_kib=_group_limit(),
         address_limit_kib=_kib(resource.getrlimit(resource.RLIMIT_AS)[0]),
         lock_limit_kib=_kib(resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]),
-        huge=_huge_pages(),
+        huge=huge_pages(),
     )
 
 
@@ -142,13 +142,20 @@ def _group_limit() -> int:
     return min(real) >> 10 if real else -1
 
 
-def _huge_pages() -> tuple[HugePages, ...]:
+def huge_page_kib() -> int:
+    """Return the size of the pages that a mount of hugetlbfs has by itself; 0 for no huge pages."""
+    found = re.search(r"^Hugepagesize:\s+(\d+)", _read("/proc/meminfo"), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def huge_pages() -> tuple[HugePages, ...]:
+    """Return every size of huge pages that the kernel has, and where hugetlbfs has them."""
     folder = "/sys/kernel/mm/hugepages"
     try:
         names = os.listdir(folder)
     except OSError:
         return ()
-    default = re.search(r"^Hugepagesize:\s+(\d+)", _read("/proc/meminfo"), re.MULTILINE)
+    default = huge_page_kib()
     found = []
     for name in sorted(names):
         size = int(re.sub(r"\D", "", name) or 0)
@@ -156,7 +163,7 @@ def _huge_pages() -> tuple[HugePages, ...]:
             point
             for point, kind, settings in paths.mounts()
             if kind == "hugetlbfs"
-            and _page_kib(settings, int(default[1]) if default else 0) == size
+            and _page_kib(settings, default) == size
         )
         total = int(_read(f"{folder}/{name}/nr_hugepages") or 0)
         free = int(_read(f"{folder}/{name}/free_hugepages") or 0)

@@ -29,11 +29,11 @@ from virtup.model.domain.machine import (
     Features,
     IoThread,
     MainLoop,
-    MemoryBacking,
     Os,
     Pm,
     Vcpu,
 )
+from virtup.model.domain.tuning import CpuTune, MemoryBacking, NumaTune
 from virtup.model.field import Amiss, Element, at
 
 NAME_BYTES_MAX = 200
@@ -126,6 +126,8 @@ class Domain(Element):
     iothreads: int | None = at("iothreads", scalar.number(0, 4096))
     iothreadids: tuple[IoThread, ...] = at("iothreadids/iothread")
     defaultiothread: MainLoop | None = at("defaultiothread")
+    cputune: CpuTune | None = at("cputune")
+    numatune: NumaTune | None = at("numatune")
     os: Os = at("os", required=True)
     features: Features | None = at("features")
     cpu: Cpu | None = at("cpu")

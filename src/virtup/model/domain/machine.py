@@ -307,14 +307,6 @@ class Clock(Element):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryBacking(Element):
-    """Where the guest's memory comes from."""
-
-    nosharepages: bool = at("nosharepages", scalar.FLAG)
-    locked: bool = at("locked", scalar.FLAG)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Vcpu(Element):
     """How many virtual CPUs there are, and on which of the host's they may run."""
 
