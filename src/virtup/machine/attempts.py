@@ -209,6 +209,30 @@ def _text(attempt: Attempt) -> bytes:
     return text
 
 
+_FILE = {
+    "use": "", "write": False, "error": "", "kind": "", "size": 0, "mtime_ns": 0, "inode": 0,
+    "device": 0, "mode": "", "uid": 0, "gid": 0, "owner": "", "group": "", "real": "", "acl": "",
+    "label": "", "read_only": False, "free_kib": 0,
+    "image": {
+        "error": "", "format": "", "virtual_size": 0, "backing": "", "backing_format": "",
+        "data_file": "", "corrupt": False, "truncated": False,
+    },
+}  # fmt: skip
+_LINK = {"exists": False, "kind": "", "up": False, "mtu": 0, "owner": ""}
+_HOST = {
+    "kernel": "", "boot_id": "", "booted_s": 0,
+    "cpu": {"model": "", "microcode": "", "flags": ""},
+    "kvm": {"module": "", "nested": ""},
+    "memory": {
+        "total_kib": 0, "available_kib": 0, "swap_free_kib": 0, "overcommit": 0,
+        "group_limit_kib": 0, "transparent_huge": "", "huge": {"*": [0, 0]},
+    },
+    "security": {"modules": "", "selinux": "", "apparmor": {"*": ""}},
+    "limits": {"*": [0, 0]},
+}  # fmt: skip
+"""What a record may say of files, interfaces and the host, by example; "*" is any name."""
+
+
 def _whole(data: Any) -> dict[str, Any]:
     """Return a record with every field, those of a wrong type emptied.
 
@@ -219,21 +243,36 @@ def _whole(data: Any) -> dict[str, Any]:
     ):
         raise ValueError("it is no record of a start")
     empty = Attempt(guest="", uuid="", began="").to_dict()
-    record = dict(data)
-    for name, default in empty.items():
-        if not _is_like(record.get(name), default):
-            record[name] = default
+    record = {**empty, **{k: v for k, v in data.items() if k in empty and _is_like(v, empty[k])}}
     record["steps"] = [one for one in record["steps"] if _is_step(one)]
     record["findings"] = [one for one in record["findings"] if _is_finding(one)]
-    for name in ("files", "network"):
-        record[name] = {key: one for key, one in record[name].items() if isinstance(one, dict)}
+    for name in ("argv", "notes", "left_out"):
+        record[name] = [one for one in record[name] if isinstance(one, str)]
+    record["files"] = _like(record["files"], {"*": _FILE})
+    record["network"] = _like(record["network"], {"*": _LINK})
+    record["host"] = _like(record["host"], _HOST)
+    record["user"] = _like(record["user"], {"name": "", "uid": 0, "gids": [0]})
     return record
 
 
-def _is_like(value: Any, default: Any) -> bool:
-    if isinstance(default, float | int):
+def _like(data: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    """Return what of *data* is as in *example*, at every depth."""
+    kept = {}
+    for name, value in data.items():
+        wanted = example.get(name, example.get("*"))
+        if wanted is not None and _is_like(value, wanted):
+            kept[name] = _like(value, wanted) if isinstance(wanted, dict) else value
+    return kept
+
+
+def _is_like(value: Any, example: Any) -> bool:
+    if isinstance(example, bool):
+        return isinstance(value, bool)
+    if isinstance(example, float | int):
         return isinstance(value, float | int)
-    return isinstance(value, type(default))
+    if isinstance(example, list) and example:
+        return isinstance(value, list) and all(isinstance(one, int) for one in value)
+    return isinstance(value, type(example))
 
 
 def _is_step(value: Any) -> bool:

@@ -167,7 +167,12 @@ def _label(lines: list[str], index: int) -> str:
     inside = bool(above) and _tag(lines[_parent(lines, above[0])]) == "devices"
     if inside:
         return f"{_device(lines, above[0])} <{tag}>"
-    if _depth(lines[index]) == 2 and _tag(lines[_parent(lines, index)]) == "devices":
+    is_text = f"</{tag}>" in lines[index]
+    if (
+        _depth(lines[index]) == 2
+        and _tag(lines[_parent(lines, index)]) == "devices"
+        and not is_text
+    ):
         return _device(lines, index)
     return f"<{tag}>" if tag else "<domain>"
 

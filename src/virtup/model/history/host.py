@@ -102,6 +102,10 @@ def _limits(before: Record, after: Record) -> Iterator[Change]:
         values = [about(one["total_kib"] * 1024) for one in (was, now)]
         if values[0] != values[1]:
             yield between("limits", "memory of the host", values, weight=4)
+    for page in sorted(was.get("huge", {}).keys() & now.get("huge", {}).keys()):
+        if not _few(before, page) and _few(after, page):
+            values = [f"{one['huge'][page][0]} pages" for one in (was, now)]
+            yield between("limits", f"huge pages of {_kib(int(page))} free", values, weight=1)
     if not _short(before) and _short(after):
         values = [about(one["available_kib"] * 1024) for one in (was, now)]
         yield between("limits", "memory that is free", values, weight=2)
@@ -117,7 +121,7 @@ def _limit(name: str, pair: Any) -> str:
 def _lower(was: Any, now: Any) -> bool:
     """Whether a soft limit is lower than it was; -1 is none."""
     infinite = 1 << 64
-    first, second = (infinite if one[0] == -1 else one[0] for one in (was, now))
+    first, second = (infinite if one[:1] in ([], [-1]) else one[0] for one in (was, now))
     return bool(second < first)
 
 
@@ -130,6 +134,13 @@ def _short(record: Record) -> bool:
     memory = _part(record, "memory")
     free = memory.get("available_kib")
     return isinstance(free, int) and free + memory.get("swap_free_kib", 0) < record["memory_kib"]
+
+
+def _few(record: Record, page: str) -> bool:
+    """Whether a guest on huge pages has not enough of those of a size, in KiB."""
+    pages = _part(record, "memory").get("huge", {}).get(page) or [0]
+    wanted = record["memory_kib"] if "<hugepages" in record["definition"] else 0
+    return bool(page.isdecimal() and pages[0] * int(page) < wanted)
 
 
 def _environment(before: Record, after: Record) -> Iterator[Change]:
