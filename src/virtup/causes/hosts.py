@@ -524,6 +524,18 @@ OUT_OF_TIME = Proof(
 """A certificate has expired, or is not valid yet."""
 
 
+def key_paths(ev: Evidence, subject: str) -> tuple[str, ...]:
+    """Return the files that the display's key may be in: the subject, or those of its directory."""
+    if subject.endswith((".pem", ".key")):
+        return (subject,) if subject.startswith("/") else _keys(ev)
+    return (f"{subject}/server-key.pem",) if subject.startswith("/") else _keys(ev)
+
+
+def _keys(ev: Evidence) -> tuple[str, ...]:
+    folders = [path.rpartition("/")[0] for path in _certificates(ev, "")]
+    return tuple(f"{folder}/server-key.pem" for folder in dict.fromkeys(folders))
+
+
 def log_says(path: str, pattern: str) -> Proof:
     """Return the proof that the log at *path* (``{guest}`` in it) ends in what *pattern* fits."""
     wanted = re.compile(pattern, re.IGNORECASE)

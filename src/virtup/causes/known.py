@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -77,11 +78,25 @@ def video_devices(model: str) -> tuple[str, ...]:
     return _VIDEO.get(model.lower(), (model,))
 
 
+_OPTION = re.compile(
+    r"^(?:-[a-z][\w-]+|blockdev|audiodev|sandbox|overcommit|fw_cfg|object|compat|action|run-with"
+    r"|display|netdev|msg|numa|iscsi|tpmdev|smbios|spice)$"
+)
+_OBJECT = re.compile(
+    r"^(?:sev|tdx|iothread|memory-backend|secret|authz|rng|input|can|pr-manager|throttle)[\w-]*$"
+)
+
+
+def _option(name: str) -> tuple[str, ...]:
+    """Return an option's name without its dash, nothing for what is another thing's name."""
+    return (name.lstrip("-"),) if _OPTION.match(name) else ()
+
+
 VIDEO_MISSING = lacks(Devices, "device", video_devices)
 """This QEMU has no such video device."""
-OPTION_GONE = lacks(Options, "option", lambda name: (name.lstrip("-"),))
+OPTION_GONE = lacks(Options, "option", _option)
 """This QEMU has no such option."""
-OBJECT_MISSING = lacks(Objects, "object")
+OBJECT_MISSING = lacks(Objects, "object", lambda name: (name,) if _OBJECT.match(name) else ())
 """This QEMU has no such object."""
 AUDIO_MISSING = lacks(AudioDrivers, "audio driver", lambda name: (name.split("_")[0],))
 """This QEMU has no such audio driver."""

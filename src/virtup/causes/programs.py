@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from virtup.causes import packages
@@ -11,41 +12,114 @@ from virtup.causes.finding import Fix, Safety
 from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.who import account, grant, mode
 from virtup.model.evidence import Evidence
-from virtup.model.probe import PathAccess, PathFact, Probe
+from virtup.model.probe import Account, Emulator, PathAccess, PathFact, Probe
 from virtup.model.probe_system import Module, Program, Setting
 
 
 def program_missing(
-    *names: str, package: str, places: tuple[str, ...] = (), by_name: bool = False
+    *names: str, package: str, places: tuple[str, ...] = (), refutes: bool = True
 ) -> Proof:
     """Return the proof that one of the programs *names* is not there, or is not executable.
 
-    *by_name*: the words may name the program, by a path or its bare name.
+    *refutes*: that all of them are there speaks against the cause.
     """
 
-    def wanted(subject: str) -> tuple[str, ...]:
-        bare = subject.rpartition("/")[2]
-        return (subject,) if by_name and bare and bare in {*names, "qemu-bridge-helper"} else names
-
-    def asks(ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
-        yield from (Program(name, places) for name in wanted(subject))
+    def asks(ev: Evidence, _subject: str) -> Iterable[Probe[Any]]:
+        yield from (Program(name, places) for name in names)
         yield from packages.system(ev)
 
-    def judges(ev: Evidence, subject: str) -> Shown | None:
+    def judges(ev: Evidence, _subject: str) -> Shown | None:
         there = []
-        for name in wanted(subject):
+        for name in names:
             fact = ev.fact(Program(name, places))
             if fact is None:
                 return None
             if not fact.path:
-                fix = packages.install(ev, package)
-                return holds(f"no program '{name}' in any of the usual directories", fixes=(fix,))
+                return _no_program(ev, name, package)
             if not fact.executable:
-                path = shlex.quote(fact.path)
-                fix = Fix("make it executable", (f"chmod a+x {path}",), Safety.CONFIRM)
-                return holds(f"'{fact.path}' is not executable", fixes=(fix,))
+                return _not_executable(fact.path)
             there.append(f"'{fact.path}'")
-        return refuted(f"{' and '.join(there)} can be run")
+        return refuted(f"{' and '.join(there)} can be run") if refutes else None
+
+    return Proof(judges, asks)
+
+
+def _no_program(ev: Evidence, name: str, package: str) -> Shown:
+    fix = packages.install(ev, package)
+    return holds(f"no program '{name}' in any of the usual directories", fixes=(fix,))
+
+
+def _not_executable(path: str) -> Shown:
+    fix = Fix("make it executable", (f"chmod a+x {shlex.quote(path)}",), Safety.CONFIRM)
+    return holds(f"'{path}' is not executable", fixes=(fix,))
+
+
+FIREWALL_TOOLS = {
+    "nft": "nft",
+    "nftables": "nft",
+    "iptables": "iptables",
+    "ip6tables": "iptables",
+    "firewall-cmd": "firewall-cmd",
+}
+"""Tools with which libvirt programs the firewall, and the package of each."""
+
+
+def _tools(subject: str) -> tuple[str, ...]:
+    """Return the tool that the words name, else those of which libvirt takes one."""
+    if subject not in FIREWALL_TOOLS:
+        return ("nft", "iptables")
+    return ("nft",) if subject == "nftables" else (subject,)
+
+
+def _no_firewall_tool(ev: Evidence, subject: str) -> Shown | None:
+    names = _tools(subject)
+    seen = [ev.fact(Program(name)) for name in names]
+    if any(fact is None or fact.path for fact in seen):
+        return None
+    fix = packages.install(ev, FIREWALL_TOOLS[names[0]])
+    return holds(f"no {' and no '.join(names)} in any of the usual directories", fixes=(fix,))
+
+
+def _ask_firewall_tool(ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
+    yield from (Program(name) for name in _tools(subject))
+    yield from packages.system(ev)
+
+
+NO_FIREWALL_TOOL = Proof(_no_firewall_tool, _ask_firewall_tool)
+"""The tool that programs the firewall is not installed."""
+
+
+def _closed_to_exec(ev: Evidence, subject: str) -> Shown | None:
+    fact = ev.fact(Program(subject)) if subject.startswith("/") else None
+    if fact is None or not fact.path:
+        return None
+    return refuted(f"'{subject}' is executable") if fact.executable else _not_executable(subject)
+
+
+NOT_EXECUTABLE = Proof(
+    _closed_to_exec, lambda _ev, subject: (Program(subject),) if subject[:1] == "/" else ()
+)
+"""The file that the words name is not executable."""
+
+
+def script_broken(path: str) -> Proof:
+    """Return the proof that the script, the subject or *path*, cannot be run by its first line."""
+
+    def judges(ev: Evidence, subject: str) -> Shown | None:
+        script = subject if subject.startswith("/") else path
+        fact = ev.fact(Emulator(script))
+        if fact is None or not fact.exists:
+            return None
+        if fact.kind == "script" and not fact.interpreter_exists:
+            return holds(
+                f"the first line of '{script}' names '{fact.interpreter!r}', which is not there"
+            )
+        if fact.kind in {"other", "empty"}:
+            return holds(f"'{script}' does not begin with #! and its program")
+        return None
+
+    def asks(_ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
+        return (Emulator(subject if subject.startswith("/") else path),)
 
     return Proof(judges, asks)
 
@@ -138,15 +212,126 @@ def path_missing(path: str = "", *, refutes: bool = True) -> Proof:
     return Proof(judges, asks)
 
 
-def path_exists() -> Proof:
-    """Return the proof that the subject is there: it was to be made, and cannot be."""
+def path_exists(template: str = "{subject}", *, wanted: bool = True) -> Proof:
+    """Return the proof that the subject, as *template* makes a path of it, is there.
+
+    Not *wanted*: that it is not there.
+    """
+
+    def path(subject: str) -> str:
+        made = template.replace("{subject}", subject)
+        return made if made.startswith("/") and subject and " " not in subject else ""
 
     def judges(ev: Evidence, subject: str) -> Shown | None:
-        fact = ev.fact(PathAccess(subject))
+        fact = ev.fact(PathAccess(path(subject))) if path(subject) else None
         if fact is None:
             return None
-        return holds(f"'{subject}' is there") if fact.exists else refuted(f"no '{subject}' now")
+        seen = f"'{path(subject)}' is there" if fact.exists else f"there is no '{path(subject)}'"
+        return holds(seen) if fact.exists is wanted else refuted(seen)
 
-    return Proof(
-        judges, lambda _ev, subject: (PathAccess(subject),) if subject.startswith("/") else ()
-    )
+    def asks(_ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
+        return (PathAccess(path(subject)),) if path(subject) else ()
+
+    return Proof(judges, asks)
+
+
+def _by_mode(ev: Evidence, subject: str) -> Shown | None:
+    fact = ev.fact(PathAccess(subject, "write", ev.uid, ev.gids))
+    if fact is None:
+        return None
+    if fact.missing:
+        return refuted(f"'{fact.missing}' does not exist")
+    return refuted(f"'{fact.blocked}' has {mode(fact)}") if fact.blocked else None
+
+
+NOT_BY_MODE = Proof(
+    _by_mode,
+    lambda ev, subject: (
+        (PathAccess(subject, "write", ev.uid, ev.gids),) if subject[:1] == "/" else ()
+    ),
+)
+"""Refutes what is said to be refused by something else than the path's own modes."""
+
+SWTPM_ACCOUNTS = ("tss", "swtpm")
+"""The account that distributions run swtpm with."""
+
+
+def _swtpm_closed(ev: Evidence, subject: str) -> Shown | None:
+    for probe, name in _swtpm_probes(ev, subject):
+        fact = ev.fact(probe)
+        if fact is not None and fact.blocked:
+            said = (
+                f"'{fact.blocked}' has {mode(fact)}; the account '{name}' may not {fact.lacks} it"
+            )
+            command = f"chown -R {name} {shlex.quote(probe.path)}"
+            fix = Fix(f"give it to swtpm's account '{name}'", (command,))
+            return holds(said, fixes=(fix,))
+    return None
+
+
+def _swtpm_probes(ev: Evidence, subject: str) -> Iterable[tuple[PathAccess, str]]:
+    path = subject if subject.startswith("/") else "/var/lib/swtpm-localca"
+    for name in SWTPM_ACCOUNTS:
+        account_seen = ev.fact(Account(name))
+        if account_seen is not None and account_seen.exists:
+            yield PathAccess(path, "write", account_seen.uid, (account_seen.gid,)), name
+
+
+def _ask_swtpm(ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
+    yield from (Account(name) for name in SWTPM_ACCOUNTS)
+    yield from (probe for probe, _ in _swtpm_probes(ev, subject))
+
+
+SWTPM_CLOSED = Proof(_swtpm_closed, _ask_swtpm)
+"""swtpm's account may not use its directory."""
+
+
+def _servers(ev: Evidence, subject: str) -> tuple[str, ...]:
+    """Return the sockets of the audio server that QEMU's account would look for."""
+    named = re.findall(r"server=(?:unix:)?(/[^,\s]+)", " ".join(ev.argv))
+    if named:
+        return tuple(named)
+    home = f"/run/user/{ev.uid}"
+    own = {"pa": f"{home}/pulse/native", "pipewire": f"{home}/pipewire-0"}
+    return (own[subject],) if subject in own else ()
+
+
+def _no_server(ev: Evidence, subject: str) -> Shown | None:
+    for path in _servers(ev, subject):
+        fact = ev.fact(PathAccess(path, "write", ev.uid, ev.gids))
+        if fact is not None and fact.missing:
+            return holds(f"'{fact.missing}' does not exist, so {account(ev)} has no audio server")
+        if fact is not None and fact.blocked:
+            return holds(f"'{fact.blocked}' has {mode(fact)}")
+    return None
+
+
+NO_AUDIO_SERVER = Proof(
+    _no_server,
+    lambda ev, subject: (
+        PathAccess(path, "write", ev.uid, ev.gids) for path in _servers(ev, subject)
+    ),
+)
+"""QEMU's account reaches no audio server."""
+
+
+def readable(paths: Callable[[Evidence, str], tuple[str, ...]]) -> Proof:
+    """Return the proof that one of *paths* is there and closed to QEMU's account.
+
+    That none of them is there refutes it.
+    """
+
+    def probes(ev: Evidence, subject: str) -> list[PathAccess]:
+        return [PathAccess(path, "read", ev.uid, ev.gids) for path in paths(ev, subject)]
+
+    def judges(ev: Evidence, subject: str) -> Shown | None:
+        facts = [fact for probe in probes(ev, subject) if (fact := ev.fact(probe)) is not None]
+        for fact in facts:
+            shown = closed(ev, fact)
+            if shown is not None:
+                return shown
+        if facts and not any(fact.exists for fact in facts):
+            return refuted(f"'{facts[0].missing}' does not exist")
+        return None
+
+    return Proof(judges, probes)

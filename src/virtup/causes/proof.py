@@ -8,7 +8,7 @@ What the definition and the command line show by themselves is a proof that asks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,14 @@ class Proof:
         if ev.uid is not None:
             for subject in subjects:
                 yield from self.asks(ev, subject)
+
+    def settled(
+        self, ev: Evidence, finding: Finding, subject: str | None = None
+    ) -> Iterator[Finding]:
+        """Yield *finding* as the facts about *subject*, else its own, make it, or nothing."""
+        left = self.settle(ev, finding, finding.subject if subject is None else subject)
+        if left is not None:
+            yield left
 
     def settle(self, ev: Evidence, finding: Finding, subject: str) -> Finding | None:
         """Return *finding* as the facts make it, None when they leave nothing of it."""

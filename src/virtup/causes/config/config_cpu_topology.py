@@ -21,7 +21,9 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
+from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -46,11 +48,12 @@ NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: Invalid SMP CPUs 300. The max CPUs supported is 255\n"),
 )
 
+_PROOF = either(contradictions.TOPOLOGY, contradictions.SMP_PRODUCT)
 _found = partial(Finding, CODE, SLUG)
 
 
 def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
+    """Ask for nothing: the definition contradicts itself."""
     return ()
 
 
@@ -59,7 +62,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    yield _found(
+    found = _found(
         "The CPU topology (sockets x dies x cores x threads) is not the number of vCPUs.",
         "topology",
         Certainty.LIKELY,
@@ -67,3 +70,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("make <topology> multiply to <vcpu>, or drop <topology>,"),),
         seen.at,
     )
+    yield from _PROOF.settled(ev, found, "")

@@ -22,7 +22,9 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
+from virtup.causes.proof import either
 from virtup.causes.usage import options
 from virtup.causes.who import edit
 from virtup.causes.words import said
@@ -49,6 +51,7 @@ NEGATIVE = (
     Evidence(argv=_ARGV, stderr="qemu-system-x86_64: -device x: Device 'hda' not found\n"),
 )
 
+_PROOF = either(contradictions.IOTHREAD, contradictions.NO_THREAD)
 _found = partial(Finding, CODE, SLUG)
 
 
@@ -70,7 +73,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         and "iothread" in {option.fields().get("qom-type"), option.fields().get("")}
     ]
     there = f"; there are: {', '.join(made)}" if made else ""
-    yield _found(
+    found = _found(
         f"A disk uses the I/O thread {number}, which is not defined{there}.",
         number,
         Certainty.LIKELY,
@@ -78,3 +81,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit(f"declare it (<iothreads>{number}</iothreads>), or drop iothread='{number}'"),),
         seen.at,
     )
+    yield from _PROOF.settled(ev, found, number)

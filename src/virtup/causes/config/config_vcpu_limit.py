@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
@@ -54,7 +55,7 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
+    """Ask for nothing: the command line has the number that QEMU refuses."""
     return ()
 
 
@@ -67,7 +68,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     machine = seen["m"] or seen["n"]
     noun = f"machine type '{machine}'" if machine else "machine type"
     wants = f", and the guest has {asked}" if asked else ""
-    yield _found(
+    found = _found(
         f"The {noun} allows at most {limit} vCPUs{wants}.",
         asked or limit,
         Certainty.LIKELY,
@@ -75,3 +76,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit(f"lower <vcpu> to {limit} or less"),),
         seen.at,
     )
+    yield from contradictions.TOO_MANY_VCPUS.settled(ev, found, asked)

@@ -17,6 +17,7 @@ Mend the script, or let it exit with 0 on what does not matter.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -40,6 +41,7 @@ _TOLD = Told(
             ("bash -x /etc/libvirt/hooks/qemu NAME prepare begin - </dev/null",),
         ),
     ),
+    proof=programs.script_broken("/etc/libvirt/hooks/qemu"),
 )
 POSITIVE = (
     Evidence(

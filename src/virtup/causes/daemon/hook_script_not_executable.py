@@ -16,6 +16,7 @@ to do (reserve huge pages, detach a device, make an interface) is then missing.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -43,6 +44,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=programs.NOT_EXECUTABLE,
 )
 POSITIVE = (
     Evidence(

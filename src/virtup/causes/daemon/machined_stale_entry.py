@@ -17,6 +17,7 @@ its processes, stays behind, and a new one of that name is refused.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -45,6 +46,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
+    proof=programs.path_exists("/run/systemd/machines/{subject}"),
 )
 POSITIVE = (
     Evidence(error="error from service: CreateMachine: Machine 'qemu-1-vm1' already exists"),

@@ -17,17 +17,21 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from virtup.causes.finding import Finding, Fix
+from virtup.causes import denied, programs
+from virtup.causes.finding import Fix
 from virtup.causes.firmware.fw_rom_missing import FOLDERS
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
-from virtup.model.probe import PathAccess
 
 CODE = "VU304"
 SLUG = "fw-rom-unreadable"
 ALSO = ("fw-rom-missing",)
+
+
+def _places(_ev: Evidence, name: str) -> tuple[str, ...]:
+    return (name,) if name.startswith("/") else tuple(f"{one}/{name}" for one in FOLDERS)
+
 
 _TOLD = Told(
     CODE,
@@ -39,6 +43,7 @@ _TOLD = Told(
     ),
     noted=(r"(?:apparmor=\x22DENIED\x22|avc: +denied)[^\n]*\.(?:rom|bin)\b[^\n]*",),
     fixes=(Fix("see who may read it", ("namei -l {subject}",)),),
+    proof=either(programs.readable(_places), denied.by("apparmor")),
 )
 POSITIVE = (
     Evidence(
@@ -48,14 +53,4 @@ POSITIVE = (
 NEGATIVE = (Evidence(stderr="qemu: could not load PC BIOS 'bios.bin'\n"),)
 
 probes = _TOLD.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, unless this host has no such file: then it is missing, not closed."""
-    for finding in _TOLD.find(ev):
-        name = finding.subject
-        places = [name] if name.startswith("/") else [f"{one}/{name}" for one in FOLDERS]
-        facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in places]
-        if any(fact is not None for fact in facts) and not any(one and one.exists for one in facts):
-            continue
-        yield finding
+find = _TOLD.find

@@ -17,7 +17,9 @@ own account is refused, or does not find the server at all.
 
 from __future__ import annotations
 
+from virtup.causes import known, programs
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
@@ -39,6 +41,7 @@ _TOLD = Told(
         r"could not init [`'](?P<subject>\w+)' audio driver",
     ),
     fixes=(edit("use <audio type='none'/>, or run the guest in qemu:///session"),),
+    proof=either(known.AUDIO_MISSING, programs.NO_AUDIO_SERVER),
 )
 POSITIVE = (
     Evidence(

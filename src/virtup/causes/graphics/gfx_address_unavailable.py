@@ -24,10 +24,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import ports, usage
+from virtup.causes import nets, ports, usage
 from virtup.causes.finding import NOWHERE, Certainty, Finding
 from virtup.causes.who import edit
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe_network import Addresses
 from virtup.model.probe_system import Setting
@@ -61,10 +61,12 @@ _NONLOCAL = {version: Setting(f"/proc/sys/net/ipv{version}/ip_nonlocal_bind") fo
 
 
 def probes(ev: Evidence) -> Iterator[Addresses | Setting]:
-    """Ask for the host's addresses before a start; after it the kernel's answer is in the words."""
+    """Ask for the host's addresses when a display is to listen on one, or was refused it."""
     if ev.ahead and _wanted(ev):
         yield Addresses()
         yield from _NONLOCAL.values()
+    elif ev.uid is not None and any(True for _ in _refused(ev)):
+        yield Addresses()
 
 
 def _wanted(ev: Evidence) -> list[str]:
@@ -98,16 +100,20 @@ def _foreseen(ev: Evidence) -> Iterator[Finding]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each address that the host does not have."""
     yield from _foreseen(ev)
+    for address, seen in _refused(ev):
+        told = _finding(address, Certainty.LIKELY, seen.quote, seen.at)
+        yield from nets.ADDRESS_MISSING.settled(ev, told)
+
+
+def _refused(ev: Evidence) -> Iterator[tuple[str, Seen]]:
+    """Yield the addresses that the words say were refused."""
+    for one in ports.taken(ev):
+        display = one.use.what.startswith(("VNC", "SPICE"))
+        if one.seen and one.errno == errno.EADDRNOTAVAIL and display:
+            yield one.use.address, one.seen
     named = said(ev).find(_NAME)
-    refused = [
-        (one.use.address, one.seen)
-        for one in ports.taken(ev)
-        if one.seen
-        and one.errno == errno.EADDRNOTAVAIL
-        and one.use.what.startswith(("VNC", "SPICE"))
-    ]
-    for address, seen in [*refused, *([(named["name"], named)] if named else [])]:
-        yield _finding(address, Certainty.LIKELY, seen.quote, seen.at)
+    if named is not None:
+        yield named["name"], named
 
 
 def _finding(address: str, certainty: Certainty, evidence: str, at: int) -> Finding:

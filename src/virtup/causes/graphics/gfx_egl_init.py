@@ -21,8 +21,10 @@ install the EGL library of the driver, or switch gl off.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
@@ -44,6 +46,10 @@ _TOLD = Told(
     fixes=(
         Fix("see which nodes there are, and whose", ("ls -l /dev/dri",)),
         edit("or set <gl enable='no'/>"),
+    ),
+    proof=either(
+        programs.path_missing("/dev/dri", refutes=False),
+        programs.path_closed("write", "/dev/dri/renderD128"),
     ),
 )
 POSITIVE = (Evidence(stderr="qemu-system-x86_64: egl: no drm render node available\n"),)

@@ -23,8 +23,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
-from virtup.causes.usage import cpu_model, wants_kvm
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -69,13 +69,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     mode = seen["mode"] or "host-passthrough"
-    certain = bool(ev.argv) and cpu_model(ev.argv) == "host" and not wants_kvm(ev.argv)
-    evidence = (seen.quote, *(("the command line has -cpu host and no KVM",) if certain else ()))
-    yield _found(
+    found = _found(
         f"The CPU mode '{mode}' needs KVM, and the guest runs without it.",
         mode,
         Certainty.LIKELY,
-        evidence,
+        (seen.quote,),
         (edit(f"change <domain type='qemu'> to 'kvm', or remove mode='{mode}'"),),
         seen.at,
     )
+    yield from contradictions.HOST_MODEL.settled(ev, found, "")

@@ -22,12 +22,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
+from virtup.causes import hosts
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
 
 CODE = "VU067"
 SLUG = "kvm-msr-rejected"
@@ -49,9 +51,11 @@ NEGATIVE = (Evidence(error="block.c:42: bdrv_close: Assertion `!bs->refcnt' fail
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: the kernel's refusal is in QEMU's words."""
-    return ()
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for the kernel's own words about registers."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        yield from hosts.MSR_REFUSED.probes(ev, [seen["msr"]])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -60,7 +64,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     noun = f"the processor register (MSR) {seen['msr']}" if seen["msr"] else "a processor register"
-    yield _found(
+    found = _found(
         f"KVM refuses {noun} that the guest's CPU model needs.",
         seen["msr"],
         Certainty.LIKELY,
@@ -68,3 +72,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("use a plainer CPU model, such as kvm64"),),
         seen.at,
     )
+    yield from hosts.MSR_REFUSED.settled(ev, found, seen["msr"])

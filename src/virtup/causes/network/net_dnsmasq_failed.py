@@ -18,8 +18,10 @@ in named), or install dnsmasq.
 
 from __future__ import annotations
 
+from virtup.causes import nets, programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU206"
@@ -38,6 +40,10 @@ _TOLD = Told(
         r"unable to find 'dnsmasq' binary",
     ),
     fixes=(Fix("let the other name server leave the bridge's address alone, or install dnsmasq"),),
+    proof=either(
+        nets.NAME_SERVER_TAKEN,
+        programs.program_missing("dnsmasq", package="dnsmasq", refutes=False),
+    ),
 )
 POSITIVE = (
     Evidence(

@@ -22,6 +22,7 @@ restart firewalld, or set `firewall_backend`.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -53,6 +54,7 @@ _TOLD = Told(
     ),
     doubtful=(r"network '?[\w.-]+'? is not active",),
     fixes=(Fix("start the network alone: it says what fails", ("virsh net-start NETWORK",)),),
+    proof=programs.NO_FIREWALL_TOOL,
 )
 POSITIVE = (
     Evidence(

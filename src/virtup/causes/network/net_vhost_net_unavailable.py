@@ -18,6 +18,7 @@ loaded, `/dev/vhost-net` is closed to QEMU, or the interface's model is not virt
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -39,6 +40,7 @@ _TOLD = Told(
         r"failed to open '?/dev/vhost-net[^\n]*",
     ),
     fixes=(Fix("load the module", ("modprobe vhost_net",), Safety.CONFIRM),),
+    proof=programs.path_missing("/dev/vhost-net", refutes=False),
 )
 POSITIVE = (
     Evidence(

@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
@@ -52,7 +53,7 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
+    """Ask for nothing: the command line shows who wants the slot."""
     return ()
 
 
@@ -62,7 +63,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     new, old = seen["new"] or "a device", seen["old"] or "another device"
-    yield _found(
+    found = _found(
         f"Two devices want PCI slot {seen['slot']}, function {seen['function']}: {new} and {old}.",
         f"slot {seen['slot']}",
         Certainty.LIKELY,
@@ -70,3 +71,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit(f"leave addr= out of the raw argument for {new}, or drop its <address>,"),),
         seen.at,
     )
+    yield from contradictions.SLOT_TWICE.settled(ev, found, seen["slot"])

@@ -19,6 +19,7 @@ hpet=off` for `-no-hpet`, `-overcommit mem-lock` for `-realtime mlock`).
 
 from __future__ import annotations
 
+from virtup.causes import known
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -42,6 +43,7 @@ _TOLD = Told(
         r"(?P<subject>\w+=0|[\w-]+=) ?[^\n]{0,40}deprecated parameter[^\n]*",
     ),
     fixes=(Fix("update the tool that made the argument, or write it in today's form"),),
+    proof=known.OPTION_GONE,
 )
 POSITIVE = (
     Evidence(stderr="qemu-system-x86_64: -soundhw hda: invalid option\n"),

@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
@@ -52,7 +53,7 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
+    """Ask for nothing: the command line shows which bus has no maker."""
     return ()
 
 
@@ -63,7 +64,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         return
     bus = seen["bus"] or seen["kind"]
     noun = f"bus '{bus}'" if seen["bus"] else f"{bus} bus, which '{seen['device']}' needs"
-    yield _found(
+    found = _found(
         f"The guest's machine has no {noun}.",
         bus,
         Certainty.LIKELY,
@@ -71,3 +72,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("drop the device's <address>, or add the controller that makes the bus,"),),
         seen.at,
     )
+    yield from contradictions.NO_BUS.settled(ev, found, seen["bus"])

@@ -19,12 +19,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
+from virtup.causes import programs
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
 
 CODE = "VU042"
 SLUG = "qemu-data-file-missing"
@@ -36,12 +38,15 @@ _WORDS = re.compile(
 POSITIVE = (Evidence(stderr="qemu-system-x86_64: -vnc none: could not read keymap file: 'xx'\n"),)
 NEGATIVE = (Evidence(stderr='qemu-system-x86_64: failed to find romfile "vgabios.bin"\n'),)
 
+_PROOF = programs.path_exists("/usr/share/qemu/keymaps/{subject}", wanted=False)
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
-    return ()
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for the keymap where QEMU keeps them."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        yield from _PROOF.probes(ev, [seen["name"]])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -50,7 +55,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     name = seen["name"]
-    yield _found(
+    found = _found(
         f"QEMU has no keymap '{name}'.",
         name,
         Certainty.LIKELY,
@@ -58,3 +63,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit(f"change keymap='{name}' to one of /usr/share/qemu/keymaps, or drop it,"),),
         seen.at,
     )
+    yield from _PROOF.settled(ev, found, name)

@@ -21,11 +21,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
+from virtup.causes import hosts
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
 
 CODE = "VU041"
 SLUG = "qemu-seccomp-kernel"
@@ -48,9 +50,11 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words say it all."""
-    return ()
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for the kernel's filters."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        yield from hosts.NO_SECCOMP.probes(ev, [""])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -58,7 +62,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    yield _found(
+    found = _found(
         "The kernel does not accept QEMU's sandbox (seccomp filter).",
         "-sandbox",
         Certainty.LIKELY,
@@ -66,3 +70,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (Fix("update the kernel, or allow seccomp in the container", ("uname -r",)),),
         seen.at,
     )
+    yield from hosts.NO_SECCOMP.settled(ev, found, "")

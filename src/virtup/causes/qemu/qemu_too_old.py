@@ -17,8 +17,10 @@ A newer QEMU, or leave the feature out.
 
 from __future__ import annotations
 
+from virtup.causes import known
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU262"
@@ -45,6 +47,7 @@ _TOLD = Told(
     ),
     unless=r"(?:spice|sata|\bps/?2|video|graphics)[^\n]{0,30}not supported (?:by|in|with) this QEMU",
     fixes=(Fix("use a newer QEMU, or leave it out of the definition"),),
+    proof=either(known.OPTION_GONE, known.OBJECT_MISSING),
 )
 POSITIVE = (
     Evidence(error="unsupported configuration: virtio-mouse is not supported by this QEMU binary"),

@@ -20,8 +20,10 @@ Mend what the parser names (`/etc/apparmor.d/local/`, after an update of the pac
 
 from __future__ import annotations
 
+from virtup.causes import denied, programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
+from virtup.causes.proof import either
 from virtup.model.evidence import Evidence
 
 CODE = "VU319"
@@ -40,6 +42,10 @@ _TOLD = Told(
         r"AppArmor parser error[^\n]*",
     ),
     fixes=(Fix("hear the parser", ("apparmor_parser -r /etc/apparmor.d/libvirt/libvirt-*",)),),
+    proof=either(
+        programs.program_missing("apparmor_parser", package="apparmor_parser", refutes=False),
+        denied.by("apparmor", "virt-aa-helper"),
+    ),
 )
 POSITIVE = (Evidence(error="internal error: cannot load AppArmor profile 'libvirt-0a0b'"),)
 NEGATIVE = (Evidence(error='apparmor="DENIED" operation="open" profile="libvirt-1" name="/img/a"'),)

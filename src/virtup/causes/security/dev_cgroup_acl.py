@@ -17,6 +17,7 @@ Describe the device in the definition (`<input type='evdev'>`, `<hostdev>`), or 
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -44,6 +45,7 @@ _TOLD = Told(
         edit("describe the device by its own element"),
         Fix("or add '{subject}' to cgroup_device_acl in /etc/libvirt/qemu.conf"),
     ),
+    proof=programs.NOT_BY_MODE,
 )
 POSITIVE = (
     Evidence(

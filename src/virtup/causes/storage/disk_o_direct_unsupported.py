@@ -22,13 +22,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
+from virtup.causes import hosts
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.usage import image_of
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
 
 CODE = "VU017"
 SLUG = "disk-o-direct-unsupported"
@@ -49,9 +51,11 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: QEMU's words are about its own open."""
-    return ()
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for what the file system of the image does with O_DIRECT."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        yield from hosts.NO_DIRECT.probes(ev, [image_of(ev.argv, seen.line)])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -61,7 +65,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         return
     path = image_of(ev.argv, seen.line)
     noun = f"the disk image '{path}'" if path else "a disk image"
-    yield _found(
+    found = _found(
         f"The file system of {noun} has no O_DIRECT, which its cache mode needs.",
         path,
         Certainty.LIKELY,
@@ -69,3 +73,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("remove cache='none' (or directsync) from the disk's <driver>"),),
         seen.at,
     )
+    yield from hosts.NO_DIRECT.settled(ev, found, path)

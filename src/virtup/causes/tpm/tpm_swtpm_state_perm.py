@@ -18,6 +18,7 @@ TPM's state below `/var/lib/libvirt/swtpm`; one of them belongs to somebody else
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -50,6 +51,7 @@ _TOLD = Told(
         Fix("read swtpm's own log, which the message names"),
         Fix("give the directory to swtpm's account"),
     ),
+    proof=programs.SWTPM_CLOSED,
 )
 POSITIVE = (
     Evidence(stderr="Need read/write rights on statedir /var/lib/swtpm-localca for user swtpm.\n"),
