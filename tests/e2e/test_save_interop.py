@@ -98,6 +98,37 @@ def test_libvirts_managed_save_starts_in_virtup_once(host: PrivateHost) -> None:
     host.virsh("destroy", "g")
 
 
+ASK_VNC = """
+exec 3<>/dev/tcp/127.0.0.1/5900
+head -c 12 <&3 >/dev/null
+printf 'RFB 003.008\\n' >&3
+head -c 2 <&3 | od -An -tx1
+"""
+"""Have the first display say how it lets in: how many ways, and the first of them."""
+
+BY_PASSWORD = "01 02"
+
+
+@pytest.mark.parametrize("saver", ["stock", "virtupd"])
+def test_a_display_keeps_its_password_from_one_to_the_other(host: PrivateHost, saver: str) -> None:
+    display = "<graphics type='vnc' port='-1' autoport='yes' passwd='hunter2'/><serial"
+    (host.place / "g.xml").write_text(XML.replace("<serial", display))
+    path = host.place / "image"
+    starts = [host.start_stock, host.start_virtupd]
+    first, second = starts if saver == "stock" else reversed(starts)
+    first()
+    host.virsh("define", host.place / "g.xml")
+    host.virsh("start", "g")
+    host.virsh("save", "g", path)
+    assert "hunter2" not in host.virsh("save-image-dumpxml", path).stdout
+    host.stop_daemons()
+    second()
+    host.virsh("restore", path)
+    assert "passwd='hunter2'" in host.virsh("dumpxml", "g", "--security-info").stdout
+    assert host.run("bash", "-c", ASK_VNC).stdout.strip() == BY_PASSWORD
+    host.virsh("destroy", "g")
+
+
 RESTORES = (
     ("save", "restore IMAGE --paused"),
     ("save", "restore IMAGE"),
