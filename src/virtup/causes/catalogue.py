@@ -3,6 +3,7 @@
 A cause is a module below this package's families, and found there: ``CODE``, ``SLUG``,
 ``POSITIVE`` and ``NEGATIVE`` evidence, ``probes`` and ``find``, and its docstring as its page.
 ``OVER`` names the causes that it is the better word for when both rest on the same evidence.
+``changes`` works out, for a finding, what its first fix "in the definition" changes there.
 Codes are never used for another cause again.
 """
 
@@ -19,10 +20,11 @@ from types import ModuleType
 from typing import Any
 
 import virtup.causes as package
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
+from virtup.model.repair import Change, EditDefinition
 
 UNKNOWN_CODE = "VU000"
 UNKNOWN_SLUG = "unknown"
@@ -124,12 +126,36 @@ def _cause(module: ModuleType) -> Cause:
         title=title.strip(),
         page=f"# {module.CODE} {module.SLUG}\n\n{title.strip()}\n{body}".rstrip() + "\n",
         probes=module.probes,
-        find=module.find,
+        find=_with_changes(module),
         positive=tuple(module.POSITIVE),
         negative=tuple(module.NEGATIVE),
         over=tuple(getattr(module, "OVER", ())),
         module=module.__name__,
     )
+
+
+def _with_changes(module: ModuleType) -> Callable[[Evidence], Iterable[Finding]]:
+    """Return the cause's ``find``, with what its ``changes`` make of the definition in a fix."""
+    changes: Callable[[Evidence, Finding], tuple[Change, ...]] | None
+    changes = getattr(module, "changes", None)
+    if changes is None:
+        plain: Callable[[Evidence], Iterable[Finding]] = module.find
+        return plain
+
+    def find(ev: Evidence) -> Iterator[Finding]:
+        for finding in module.find(ev):
+            yield _changing(finding, changes(ev, finding))
+
+    return find
+
+
+def _changing(finding: Finding, changes: tuple[Change, ...]) -> Finding:
+    """Return *finding* with *changes* in its first fix that a person would have to make."""
+    for at, fix in enumerate(finding.fixes):
+        if changes and fix.safety is Safety.CONFIRM and not fix.commands and not fix.repair:
+            made = mend(fix.text, EditDefinition(changes), safety=fix.safety)
+            return replace(finding, fixes=(*finding.fixes[:at], made, *finding.fixes[at + 1 :]))
+    return finding
 
 
 def _best(found: Sequence[Finding]) -> Iterator[Finding]:
