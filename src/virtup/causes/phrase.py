@@ -8,7 +8,7 @@ them as ``{subject}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -24,6 +24,18 @@ SUBJECTS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a start would use, and what shows before it that this cannot go well.
+
+    ``subjects`` are asked of a start that is only thought through. Where ``proof`` holds against
+    one, that start is bound to fail: it is stricter than a proof that has QEMU's words before it.
+    """
+
+    subjects: Callable[[Evidence], Iterable[str]]
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A cause that its phrases tell.
 
@@ -33,7 +45,7 @@ class Told:
     make it another cause's. ``backed`` has to be found in the definition, the command line or
     the host's notes for a doubtful phrase to become likely. ``otherwise`` is the sentence, and
     ``subject`` the thing, when the phrase names none. ``proof`` decides by the host, by the
-    definition and by the command line what the words leave open.
+    definition and by the command line what the words leave open; ``ahead`` tells it without any.
     """
 
     code: str
@@ -48,19 +60,40 @@ class Told:
     subject: str = ""
     fixes: tuple[Fix, ...] = ()
     proof: Proof | None = None
+    ahead: Ahead | None = None
 
     def probes(self, ev: Evidence) -> Iterable[Probe[Any]]:
         """Ask for what decides about each thing that the words complain of."""
+        if ev.ahead and self.ahead is not None:
+            return self.ahead.proof.probes(ev, self.ahead.subjects(ev))
         if self.proof is None:
             return ()
         return self.proof.probes(ev, [subject for subject, _ in self._told(ev)])
 
     def find(self, ev: Evidence) -> Iterator[Finding]:
         """Yield a finding for each thing that the words complain of."""
+        if ev.ahead and self.ahead is not None:
+            yield from self._foreseen(ev, self.ahead)
         for subject, finding in self._told(ev):
             settled = self.proof.settle(ev, finding, subject) if self.proof else finding
             if settled is not None:
                 yield settled
+
+    def _foreseen(self, ev: Evidence, ahead: Ahead) -> Iterator[Finding]:
+        """Yield a finding for each thing that a start would fail of."""
+        for subject in ahead.subjects(ev):
+            shown = ahead.proof.judges(ev, subject)
+            if shown is None or not shown.holds:
+                continue
+            yield Finding(
+                self.code,
+                self.slug,
+                shown.sentence or self.sentence.replace("{subject}", subject),
+                subject,
+                Certainty.PROVEN,
+                shown.facts,
+                shown.fixes or tuple(_filled(fix, subject) for fix in self.fixes),
+            )
 
     def _told(self, ev: Evidence) -> Iterator[tuple[str, Finding]]:
         """Yield what the words complain of, ``""`` for what they do not name, and what they tell."""

@@ -25,9 +25,9 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
 from virtup.causes.memory.mem_host_ram_short import mib
-from virtup.causes.usage import memory_kib
+from virtup.causes.usage import memory_kib, value
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Memory, MemoryFact
@@ -60,18 +60,18 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[Memory]:
     """Ask for the limit when QEMU could not lock its memory."""
-    if ev.uid is not None and said(ev).find(_WORDS) is not None:
+    if ev.uid is not None and (said(ev).find(_WORDS) is not None or _ahead(ev)):
         yield Memory()
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding; proven when the limit is below the guest's memory."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
-        return
     asked, fact = memory_kib(ev.argv), ev.fact(Memory())
     limit = fact.lock_limit_kib if fact is not None else -1
-    evidence = [seen.quote]
+    if seen is None and not (_ahead(ev) and 0 <= limit <= asked):
+        return
+    evidence = [seen.quote] if seen else []
     if limit >= 0:
         evidence.append(f"this host: QEMU may lock {mib(limit)} at most (ulimit -H -l)")
     size = f" of {mib(asked)}" if asked else ""
@@ -86,5 +86,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 "limits.conf), or remove <locked/> in the definition"
             ),
         ),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )
+
+
+def _ahead(ev: Evidence) -> bool:
+    """Would this start lock its memory?"""
+    return ev.ahead and "mem-lock=on" in value(ev.argv, "overcommit")

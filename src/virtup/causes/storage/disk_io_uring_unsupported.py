@@ -18,7 +18,7 @@ it: containers' seccomp filters and `kernel.io_uring_disabled` forbid it.
 from __future__ import annotations
 
 from virtup.causes import hosts
-from virtup.causes.phrase import Told
+from virtup.causes.phrase import Ahead, Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 
@@ -39,6 +39,10 @@ _TOLD = Told(
     ),
     fixes=(edit("use <driver io='threads'/>"),),
     proof=hosts.NO_IO_URING,
+    ahead=Ahead(
+        lambda ev: ("io_uring",) if '"aio":"io_uring"' in "".join(ev.argv) else (),
+        hosts.NO_IO_URING,
+    ),
 )
 POSITIVE = (
     Evidence(

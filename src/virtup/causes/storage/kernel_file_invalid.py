@@ -20,14 +20,42 @@ Copy the kernel again (`vmlinuz`, not `vmlinux.gz` or the package), or boot from
 
 from __future__ import annotations
 
-from virtup.causes import hosts
-from virtup.causes.finding import Fix
-from virtup.causes.phrase import Told
+from collections.abc import Iterator
+from dataclasses import replace
+
+from virtup.causes import hosts, usage
+from virtup.causes.finding import Finding, Fix
+from virtup.causes.phrase import Ahead, Told
+from virtup.causes.proof import Proof, Shown, holds
+from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.probe_files import KernelImage
 
 CODE = "VU258"
 SLUG = "kernel-file-invalid"
+
+_X86 = ("x86_64", "i386")
+
+
+def kernels(ev: Evidence) -> list[str]:
+    """Return the kernels that an x86 QEMU is to load by itself."""
+    named = [use.path for use in usage.files(ev.argv) if use.role is Role.KERNEL]
+    return named if ev.emulator.endswith(_X86) else []
+
+
+def _not_loadable(ev: Evidence, path: str) -> Shown | None:
+    """Tell of a file that QEMU refuses (hw/i386/x86.c); one cut behind its head it loads."""
+    fact = ev.fact(KernelImage(path))
+    if fact is None:
+        return None
+    if not fact.size:
+        return holds(f"'{path}' is empty")
+    known = fact.kind in {"bzImage", "ELF"}
+    if not known and usage.value(ev.argv, "initrd"):
+        return holds(f"'{path}' ({fact.size} bytes) begins like no kernel that takes an initrd")
+    return None
+
 
 _TOLD = Told(
     CODE,
@@ -49,6 +77,9 @@ _TOLD = Told(
         edit("name a kernel (vmlinuz, bzImage)"),
     ),
     proof=hosts.BAD_KERNEL,
+    ahead=Ahead(
+        kernels, Proof(_not_loadable, lambda _ev, path: (KernelImage(path),) if path else ())
+    ),
 )
 POSITIVE = (
     Evidence(stderr="qemu: invalid kernel header\n"),
@@ -59,4 +90,11 @@ NEGATIVE = (
 )
 
 probes = _TOLD.probes
-find = _TOLD.find
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with the path of the kernel where QEMU does not say it."""
+    named = [use.path for use in usage.files(ev.argv) if use.role is Role.KERNEL]
+    for finding in _TOLD.find(ev):
+        pathless = named and not finding.subject.startswith("/")
+        yield replace(finding, subject=named[0]) if pathless else finding
