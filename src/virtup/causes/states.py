@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
+from virtup.causes import definition
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
+from virtup.model.probe_files import SavedState, SavedStateFact
 
 _IMAGE = re.compile(
     r"(?:saved states?|state|file|in|image) '(?P<path>/[^'\n]+)'|^'(?P<bare>/[^'\n]+)' is not a ",
@@ -34,11 +40,6 @@ _ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
 _FILE = re.compile(r"the file is left as it is(?:; 'start (?P<guest>[^'\n]+)' boots)?")
 
 
-def probes(_ev: Evidence) -> Iterator[Probe[Fact]]:
-    """Ask nothing of the host: whoever read the image has said what is wrong with it."""
-    yield from ()
-
-
 def image(ev: Evidence) -> str:
     """Return the path of the image that a failure is about, "" when nothing names it."""
     if ev.phase == "load" and ev.path:
@@ -54,40 +55,159 @@ def ways_out(ev: Evidence) -> tuple[Fix, ...]:
     if file is not None and not file["guest"]:
         return ()
     if file is not None or said(ev).find(_ASIDE) is not None:
-        text = "boot from its disks: what was in the saved memory and not on them is lost"
+        text = "drop the saved state and boot from the disks: what was only in memory is lost"
         return (Fix(text, (f"virtup start {guest}",), Safety.CONFIRM),)
     text = "give the saved state up and boot from the disks: what was only in memory is lost"
     return (Fix(text, (f"virtup start --force-boot {guest}",), Safety.CONFIRM),)
 
 
-def finding(
-    ev: Evidence, words: re.Pattern[str], named: tuple[str, str], sentence: str, *more: Fix
-) -> Iterator[Finding]:
-    """Yield the finding *named* (code, slug) when *words* are said; *more* are other fixes.
+def where(ev: Evidence) -> str:
+    """Return where the image that a failure is about lies now: it may have been set aside."""
+    aside = said(ev).find(_ASIDE)
+    return aside["path"] if aside is not None else image(ev)
 
-    ``{image}`` in *sentence* and in the commands is the image, other names are groups of *words*,
-    ``{first}`` the first that is there.
+
+@dataclass(frozen=True, slots=True)
+class Unrestored:
+    """A way in which a saved guest is not restored, told by ``words``.
+
+    ``{image}`` in the sentence and in the commands is the image, other names are groups of the
+    words, ``{first}`` the first that is there. ``fixes`` follow the ways to boot without it.
     """
-    seen = said(ev).find(words)
-    if seen is None:
-        return
-    path = image(ev)
-    fixes = tuple(
-        Fix(fix.text, tuple(one.format(image=path or "IMAGE") for one in fix.commands), fix.safety)
-        for fix in more
-    )
-    code, slug = named
-    noun = f"saved state '{path}'" if path else "saved state"
-    yield Finding(
-        code,
-        slug,
-        sentence.format(image=noun, **_groups(seen)),
-        path,
-        Certainty.LIKELY,
-        (seen.quote,),
-        (*ways_out(ev), *fixes),
-        seen.at,
-    )
+
+    code: str
+    slug: str
+    words: re.Pattern[str]
+    sentence: str
+    fixes: tuple[Fix, ...] = ()
+    proof: Proof | None = None
+
+    def probes(self, ev: Evidence) -> Iterable[Probe[Any]]:
+        """Ask for the image when the words are about one."""
+        if self.proof is None or said(ev).find(self.words) is None:
+            return ()
+        return self.proof.probes(ev, [where(ev)])
+
+    def find(self, ev: Evidence) -> Iterator[Finding]:
+        """Yield the finding when the words are said, with what is lost by each way out."""
+        seen = said(ev).find(self.words)
+        if seen is None:
+            return
+        path = image(ev)
+        fixes = tuple(
+            replace(fix, commands=tuple(one.format(image=path or "IMAGE") for one in fix.commands))
+            for fix in self.fixes
+        )
+        noun = f"saved state '{path}'" if path else "saved state"
+        found = Finding(
+            self.code,
+            self.slug,
+            self.sentence.format(image=noun, **_groups(seen)),
+            path,
+            Certainty.LIKELY,
+            (seen.quote,),
+            (*ways_out(ev), *fixes),
+            seen.at,
+        )
+        if self.proof is None:
+            yield found
+        else:
+            yield from self.proof.settled(ev, found, where(ev))
+
+
+def _of_image(judge: Callable[[Evidence, str, SavedStateFact], Shown | None]) -> Proof:
+    def judges(ev: Evidence, path: str) -> Shown | None:
+        fact = ev.fact(SavedState(path)) if path else None
+        return judge(ev, path, fact) if fact is not None and fact.exists else None
+
+    return Proof(judges, lambda _ev, path: (SavedState(path),) if path else ())
+
+
+def damaged(*words: str) -> Proof:
+    """Return the proof that the image's head or trailer is damaged in one of the ways *words*.
+
+    Its memory is not read, so that a whole head refutes nothing.
+    """
+
+    def judge(_ev: Evidence, path: str, fact: SavedStateFact) -> Shown | None:
+        if fact.damage in words:
+            return holds(f"'{path}' ({fact.size} bytes): {fact.damage}")
+        return refuted(f"'{path}' ({fact.size} bytes): {fact.damage}") if fact.damage else None
+
+    return _of_image(judge)
+
+
+def _consumed(_ev: Evidence, path: str, fact: SavedStateFact) -> Shown | None:
+    if fact.damage:
+        return None
+    if fact.consumed:
+        return holds(f"'{path}' has the mark of a restore")
+    return refuted(f"'{path}' has no mark of a restore")
+
+
+def _of_other(ev: Evidence, path: str, fact: SavedStateFact) -> Shown | None:
+    if not fact.name or not ev.guest:
+        return None
+    said_whose = f"'{path}' is of the guest '{fact.name}'"
+    other = fact.name != ev.guest or bool(ev.uuid and fact.uuid and ev.uuid != fact.uuid)
+    return holds(f"{said_whose}, uuid {fact.uuid}") if other else refuted(said_whose)
+
+
+def _disks_changed(_ev: Evidence, path: str, fact: SavedStateFact) -> Shown | None:
+    if fact.damage or not fact.disks:
+        return None
+    changed = [(disk, words) for disk, words in fact.disks if words]
+    if not changed:
+        return refuted(f"the disks are as '{path}' has them")
+    disk, words = changed[0]
+    return holds(f"of '{disk}' there changed since the save: {words}")
+
+
+def _differs(noun: str, saved: str, now: str) -> Shown | None:
+    if not saved or not now:
+        return None
+    if saved == now:
+        return refuted(f"the image and the definition both have {noun} {now}")
+    return holds(f"the image has {noun} {saved}, the definition {now}")
+
+
+def _other_memory(ev: Evidence, _path: str, fact: SavedStateFact) -> Shown | None:
+    saved, now = (definition.text(xml, "memory") for xml in (fact.xml, ev.definition))
+    return _differs("memory of", saved, now)
+
+
+def _other_machine(ev: Evidence, _path: str, fact: SavedStateFact) -> Shown | None:
+    return _differs("machine type", definition.machine(fact.xml), definition.machine(ev.definition))
+
+
+def _other_devices(ev: Evidence, _path: str, fact: SavedStateFact) -> Shown | None:
+    saved, now = (_kinds(xml) for xml in (fact.xml, ev.definition))
+    if not saved or not now or saved == now:
+        return None
+    gone = ", ".join(f"{count} x {kind}" for kind, count in (saved - now).items())
+    new = ", ".join(f"{count} x {kind}" for kind, count in (now - saved).items())
+    words = [
+        f"{what}: {names}" for what, names in (("only there", gone), ("only here", new)) if names
+    ]
+    return holds(f"the devices of the image differ from the definition's; {'; '.join(words)}")
+
+
+def _kinds(xml: str) -> Counter[str]:
+    return Counter(f"<{one.tag}>" for one in definition.devices(xml))
+
+
+CONSUMED = _of_image(_consumed)
+"""The image was restored before."""
+OF_OTHER_GUEST = _of_image(_of_other)
+"""The image is of another guest."""
+DISKS_CHANGED = _of_image(_disks_changed)
+"""A disk is not what it was when the guest was saved."""
+OTHER_MEMORY = _of_image(_other_memory)
+"""The definition has another size of memory than the image."""
+OTHER_MACHINE = _of_image(_other_machine)
+"""The definition has another machine type than the image."""
+OTHER_DEVICES = _of_image(_other_devices)
+"""The definition has other devices than the image."""
 
 
 def _groups(seen: Seen) -> dict[str, str]:

@@ -75,6 +75,7 @@ class SavedStateFact(Fact):
 
     ``damage`` is the word for what is wrong with head or trailer, ``""`` when both are whole, and
     ``sentence`` says it; the memory itself is not read. ``consumed``: it was restored before.
+    ``disks`` are the guest's disks, each with what of it changed since, ``""`` for nothing.
     """
 
     exists: bool = False
@@ -85,6 +86,7 @@ class SavedStateFact(Fact):
     uuid: str = ""
     xml: str = ""
     consumed: bool = False
+    disks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,9 @@ Restore with the definition in the image (a managed save does), or put the devic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU374"
@@ -43,19 +42,18 @@ POSITIVE = (
 )
 NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} has a device or a memory that the guest has no more: {first}."
-    yield from states.finding(
-        ev,
-        _WORDS,
-        (CODE, SLUG),
-        sentence,
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} has a device or a memory that the guest has no more: {first}.",
+    fixes=(
         Fix(
             "compare the guest in the image with the definition",
             ("virtup save-image-dumpxml {image}",),
         ),
-    )
+    ),
+    proof=states.OTHER_DEVICES,
+)
+probes = _STATE.probes
+find = _STATE.find

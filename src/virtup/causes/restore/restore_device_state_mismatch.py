@@ -48,12 +48,16 @@ POSITIVE = (
 )
 NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
 
-probes = states.probes
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The state of a device in the {image} cannot be loaded by this QEMU: {first}.",
+)
+probes = _STATE.probes
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    if said(ev).find(_WHY) is not None:
-        return
-    sentence = "The state of a device in the {image} cannot be loaded by this QEMU: {first}."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+    """Yield the finding, unless the words say more of the same failure."""
+    if said(ev).find(_WHY) is None:
+        yield from _STATE.find(ev)

@@ -20,10 +20,8 @@ it is now. Who knows that the change does no harm has virtup take the disk as it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU372"
@@ -48,10 +46,13 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} does not fit a disk any more: {first}."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.ACCEPT_DISKS)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} does not fit a disk any more: {first}.",
+    fixes=(states.ACCEPT_DISKS,),
+    proof=states.DISKS_CHANGED,
+)
+probes = _STATE.probes
+find = _STATE.find

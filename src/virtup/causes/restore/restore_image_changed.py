@@ -18,10 +18,8 @@ Its memory is lost unless a backup has the file. Look after the disk before more
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU367"
@@ -54,10 +52,13 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "Bytes of the {image} changed since it was saved: its digests do not fit."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.GOOD_COPY)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="Bytes of the {image} changed since it was saved: its digests do not fit.",
+    fixes=(states.GOOD_COPY,),
+    proof=states.damaged("changed bytes"),
+)
+probes = _STATE.probes
+find = _STATE.find

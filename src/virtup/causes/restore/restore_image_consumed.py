@@ -17,10 +17,8 @@ Boot from the disks: nothing is lost, they are newer than the image.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU370"
@@ -46,10 +44,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} was restored before, and its guest has run on since."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} was restored before, and its guest has run on since.",
+    proof=states.CONSUMED,
+)
+probes = _STATE.probes
+find = _STATE.find

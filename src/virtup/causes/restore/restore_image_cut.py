@@ -18,10 +18,8 @@ Its memory is lost. virtup sets the image aside and the next start boots; under 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU365"
@@ -55,10 +53,13 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} was cut off: it is shorter than what was saved."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.GOOD_COPY)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} was cut off: it is shorter than what was saved.",
+    fixes=(states.GOOD_COPY,),
+    proof=states.damaged("cut in the header", "cut in the XML", "cut in the memory"),
+)
+probes = _STATE.probes
+find = _STATE.find

@@ -19,10 +19,8 @@ so; for a file of your own, boot the guest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU364"
@@ -48,10 +46,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} was never finished: power or a process went while it was written."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} was never finished: power or a process went while it was written.",
+    proof=states.damaged("empty", "incomplete"),
+)
+probes = _STATE.probes
+find = _STATE.find

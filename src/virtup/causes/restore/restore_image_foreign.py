@@ -18,10 +18,8 @@ Name the right file. A managed one is set aside, and the guest boots.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU368"
@@ -48,10 +46,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} is no saved guest: it begins with other bytes."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} is no saved guest: it begins with other bytes.",
+    proof=states.damaged("not a saved guest"),
+)
+probes = _STATE.probes
+find = _STATE.find

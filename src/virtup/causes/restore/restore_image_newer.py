@@ -18,10 +18,8 @@ Restore it with the program that wrote it. Here the guest can only boot from its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU369"
@@ -49,10 +47,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} is in a form that is not known here."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} is in a form that is not known here.",
+    proof=states.damaged("made by a newer version"),
+)
+probes = _STATE.probes
+find = _STATE.find

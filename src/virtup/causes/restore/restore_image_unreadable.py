@@ -17,10 +17,9 @@ Mend what keeps it from being read and start again: nothing is lost until you gi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU373"
@@ -44,16 +43,13 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} cannot be read: {first}."
-    yield from states.finding(
-        ev,
-        _WORDS,
-        (CODE, SLUG),
-        sentence,
-        Fix("find out why it cannot be read", ("stat {image}", "dmesg | tail")),
-    )
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} cannot be read: {first}.",
+    fixes=(Fix("find out why it cannot be read", ("stat {image}", "dmesg | tail")),),
+    proof=states.damaged("unreadable"),
+)
+probes = _STATE.probes
+find = _STATE.find

@@ -18,10 +18,8 @@ Its memory is lost: boot from the disks. virtup's own saves are synced before th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU366"
@@ -54,10 +52,13 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} holds zeros where the guest's state should be."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence, states.GOOD_COPY)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} holds zeros where the guest's state should be.",
+    fixes=(states.GOOD_COPY,),
+    proof=states.damaged("zero-filled"),
+)
+probes = _STATE.probes
+find = _STATE.find

@@ -16,10 +16,9 @@ Define the guest with the machine type that the image has.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU376"
@@ -39,19 +38,18 @@ POSITIVE = (
 )
 NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} was made with machine type '{old}', the guest has '{new}'."
-    yield from states.finding(
-        ev,
-        _WORDS,
-        (CODE, SLUG),
-        sentence,
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} was made with machine type '{old}', the guest has '{new}'.",
+    fixes=(
         Fix(
             "define the guest with the machine type in the image",
             ("virtup save-image-dumpxml {image}",),
         ),
-    )
+    ),
+    proof=states.OTHER_MACHINE,
+)
+probes = _STATE.probes
+find = _STATE.find

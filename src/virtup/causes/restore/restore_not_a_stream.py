@@ -20,10 +20,8 @@ Its memory is lost: boot from the disks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU378"
@@ -55,10 +53,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} holds no memory that QEMU understands: it is damaged or cut."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} holds no memory that QEMU understands: it is damaged or cut.",
+    proof=states.damaged("cut in the memory", "changed bytes", "zero-filled"),
+)
+probes = _STATE.probes
+find = _STATE.find

@@ -17,10 +17,8 @@ Define the guest with the UUID in the image, or give the image up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding
 from virtup.model.evidence import Evidence
 
 CODE = "VU371"
@@ -44,10 +42,12 @@ NEGATIVE = (
     ),
 )
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} belongs to the guest '{other}', not to '{own}'."
-    yield from states.finding(ev, _WORDS, (CODE, SLUG), sentence)
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} belongs to the guest '{other}', not to '{own}'.",
+    proof=states.OF_OTHER_GUEST,
+)
+probes = _STATE.probes
+find = _STATE.find

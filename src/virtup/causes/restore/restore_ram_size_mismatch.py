@@ -18,10 +18,9 @@ Give the definition the size that the image has, or boot from the disks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virtup.causes import states
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU375"
@@ -40,19 +39,18 @@ POSITIVE = (
 )
 NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
 
-probes = states.probes
-
-
-def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding, with what is lost by each way out."""
-    sentence = "The {image} and the guest have different sizes of '{block}'."
-    yield from states.finding(
-        ev,
-        _WORDS,
-        (CODE, SLUG),
-        sentence,
+_STATE = states.Unrestored(
+    CODE,
+    SLUG,
+    words=_WORDS,
+    sentence="The {image} and the guest have different sizes of '{block}'.",
+    fixes=(
         Fix(
             "compare the guest in the image with the definition",
             ("virtup save-image-dumpxml {image}",),
         ),
-    )
+    ),
+    proof=states.OTHER_MEMORY,
+)
+probes = _STATE.probes
+find = _STATE.find

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from virtup.host import save_file
+from virtup.host import fingerprint, save_file
 from virtup.host.evidence import hostfs
 from virtup.model.probe_files import (
     Certificate,
@@ -165,7 +165,17 @@ def saved_state(probe: SavedState) -> SavedStateFact:
         uuid=facts.uuid if facts else names.get("uuid", ""),
         xml=image.head.xml,
         consumed=image.consumed_ns is not None,
+        disks=tuple(_changes(facts.disks)) if facts else (),
     )
+
+
+def _changes(disks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for path, before in disks.items():
+        try:
+            words = fingerprint.differences(before, fingerprint.of_disk(path))
+        except OSError as error:
+            words = [f"it cannot be read ({error.strerror})"]
+        yield path, ", ".join(words)
 
 
 def _identity(xml: str) -> Iterator[tuple[str, str]]:
