@@ -44,13 +44,15 @@ class Writer:
     """An image that is being written under a temporary name.
 
     `begin`, then QEMU writes to ``fd`` (its offset is where the stream goes), then `finish`, or
-    `discard` at any time. After `finish` the image is durable under its own name.
+    `discard` at any time. After `finish` the image is durable under its own name. With
+    *past_cache* the page cache lets go of what the disk has.
     """
 
-    def __init__(self, path: str, temporary: str, disk: Disk) -> None:
+    def __init__(self, path: str, temporary: str, disk: Disk, *, past_cache: bool = False) -> None:
         self.path = path
         self.temporary = temporary
         self.fd = -1
+        self._past_cache = past_cache
         self._disk = disk
         self._head: Head | None = None
         self._follower: Follower | None = None
@@ -64,7 +66,7 @@ class Writer:
         self._head = head
         _write_all(self.fd, head.pack(), 0)
         os.lseek(self.fd, head.header.stream_offset, os.SEEK_SET)
-        self._follower = Follower(self.fd, head.header.stream_offset)
+        self._follower = Follower(self.fd, head.header.stream_offset, past_cache=self._past_cache)
         self._follower.start()
 
     def written(self) -> int:
@@ -95,6 +97,8 @@ class Writer:
         os.fdatasync(fd)
         _write_all(fd, save_image.MAGIC_WHOLE, 0)
         os.fsync(fd)
+        if self._past_cache:
+            let_go(fd)
         durable.rename_durably(self._disk, self.temporary, self.path)
         self._close()
 
@@ -154,7 +158,7 @@ def clear(temporary: str) -> bool:
 class Follower(threading.Thread):
     """Digests a stream block by block while somebody else writes it."""
 
-    def __init__(self, fd: int, offset: int) -> None:
+    def __init__(self, fd: int, offset: int, *, past_cache: bool = False) -> None:
         super().__init__(name="save-digest", daemon=True)
         self.stream_bytes = 0
         self._fd = os.dup(fd)
@@ -162,7 +166,7 @@ class Follower(threading.Thread):
         self._digests = bytearray()
         self._block = memoryview(bytearray(BLOCK_BYTES))
         self._done = 0
-        self._syncer = Syncer(self._fd)
+        self._syncer = Syncer(self._fd, past_cache=past_cache)
         self._last = threading.Event()
         self._cancelled = False
         self._error: OSError | None = None
@@ -214,17 +218,21 @@ class Follower(threading.Thread):
         _read_into(self._fd, block, self._offset + self._done)
         self._digests += digest(block)
         self._done += len(block)
-        self._syncer.tell(self._done)
+        self._syncer.tell(self._offset + self._done)
         return True
 
 
 class Syncer(threading.Thread):
-    """Makes the disk take what is in a file while it grows, so that the end waits for little."""
+    """Makes the disk take what is in a file while it grows, so that the end waits for little.
 
-    def __init__(self, fd: int) -> None:
+    With *past_cache* the page cache lets go of it then.
+    """
+
+    def __init__(self, fd: int, *, past_cache: bool) -> None:
         super().__init__(name="save-sync", daemon=True)
         self.error: OSError | None = None
         self._fd = fd
+        self._past_cache = past_cache
         self._wanted = 0
         self._synced = 0
         self._ended = False
@@ -240,6 +248,8 @@ class Syncer(threading.Thread):
                 wanted = self._wanted
             try:
                 os.fdatasync(self._fd)
+                if self._past_cache:
+                    let_go(self._fd, wanted)
             except OSError as error:
                 self.error = error
                 return
@@ -249,7 +259,10 @@ class Syncer(threading.Thread):
         return self._ended or self._wanted - self._synced >= SYNC_BYTES
 
     def tell(self, written: int) -> None:
-        """Note how many bytes are in the file; returns at once. Raises the error of a sync."""
+        """Note up to where the file is written, and read back; returns at once.
+
+        Raises the error of a sync.
+        """
         if self.error is not None:
             raise self.error
         with self._changed:
@@ -270,6 +283,7 @@ class Image:
 
     ``consumed_ns`` is when it was restored before (ns since 1970), None when it was not;
     ``retired`` the name that it gets when it is and has no place for the mark, "" for none.
+    With ``past_cache`` the page cache is to let go of what was read of it.
     """
 
     path: str
@@ -278,6 +292,7 @@ class Image:
     trailer: Trailer | None = None
     consumed_ns: int | None = None
     retired: str = ""
+    past_cache: bool = False
 
     @property
     def stream_bytes(self) -> int:
@@ -334,11 +349,13 @@ def _inspect(fd: int, path: str) -> Image:
     wrapped = os.pread(fd, end.trailer_bytes - tail_bytes, max(0, begin))
     trailer = save_image.read_trailer(wrapped, end, path)
     _check_lengths(trailer, header.stream_offset, begin, path)
-    if save_image.head_digest(raw) != trailer.head_digest:
-        raise ImageDamaged(
-            Damage.FLIPPED, f"the header or the XML in the saved state '{path}' was changed"
-        )
     head = save_image.read_head(raw, header, size, path)
+    if save_image.head_digest(raw) != trailer.head_digest:
+        edits = trailer.facts.edits(head.xml)
+        how = f": {edits}" if edits else ""
+        raise ImageDamaged(
+            Damage.FLIPPED, f"the header or the XML in the saved state '{path}' was changed{how}"
+        )
     return Image(path, size, head, trailer, save_image.check_mark(end.mark, path))
 
 
@@ -372,17 +389,18 @@ def is_of(path: str, id: str) -> bool:
 
 
 def check_blocks(
-    path: str, trailer: Trailer, *, cancelled: Callable[[], bool] = lambda: False
+    path: str, trailer: Trailer, *, go_on: Callable[[int], bool] = lambda _at: True
 ) -> None:
     """Read the whole stream and compare every block with its digest.
 
-    Raises ImageDamaged naming the first block that differs. Returns early when *cancelled*.
+    Raises ImageDamaged naming the first block that differs. *go_on* is told, before each block,
+    up to where the file was read, and may end it.
     """
     with _opened(path) as fd:
         os.posix_fadvise(fd, trailer.stream_offset, trailer.stream_bytes, os.POSIX_FADV_SEQUENTIAL)
         buffer = memoryview(bytearray(trailer.block_bytes))
         for block in range(trailer.blocks):
-            if cancelled():
+            if not go_on(trailer.stream_offset + block * trailer.block_bytes):
                 return
             _check_block(fd, path, trailer, block, buffer)
 
@@ -408,6 +426,16 @@ def open_stream(image: Image) -> int:
     fd = os.open(image.path, os.O_RDONLY | os.O_CLOEXEC)
     os.lseek(fd, image.head.header.stream_offset, os.SEEK_SET)
     return fd
+
+
+def place_in(fd: int) -> int:
+    """Return up to where whoever shares the descriptor *fd* has read the file."""
+    return os.lseek(fd, 0, os.SEEK_CUR)
+
+
+def let_go(fd: int, end: int = 0) -> None:
+    """Have the page cache let go of a file up to *end*, 0 for all; what is not synced yet stays."""
+    os.posix_fadvise(fd, 0, end, os.POSIX_FADV_DONTNEED)
 
 
 def mark_consumed(image: Image, now_ns: int) -> None:
@@ -453,7 +481,7 @@ def replace_xml(image: Image, head: Head, disk: Disk) -> None:
 
     Raises OSError, and ImageDamaged for an image that is restored meanwhile; it is as it was then.
     """
-    facts = image.trailer.facts if image.trailer is not None else None
+    facts = replace(image.trailer.facts, xml=head.xml) if image.trailer is not None else None
     _rewrite(image, head, facts, disk)
 
 
@@ -566,9 +594,11 @@ __all__ = [
     "glimpse",
     "inspect",
     "is_of",
+    "let_go",
     "mark_consumed",
     "mark_unused",
     "open_stream",
+    "place_in",
     "replace_xml",
     "temporary_of",
 ]

@@ -14,6 +14,7 @@ Digests are XXH3-128: they guard against lost power and failing disks, not again
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,6 +23,7 @@ from typing import Any
 import xxhash
 
 from virtup.errors import Code, Fault, VirtError
+from virtup.model.history.definition import changes, compare
 from virtup.model.save_format import Format, skippable, unwrap, wrap, wrapped_size
 
 MAGIC_WHOLE = b"LibvirtQemudSave"
@@ -51,6 +53,12 @@ CONSUMED_BYTES = 512
 """The mark's own sector, the last of the file: written in one piece or not at all."""
 
 TRAILER_VERSION = 1
+
+
+EDITS_MAX = 3
+"""So many differences of two definitions are told; more are counted."""
+
+_SECRET = re.compile(r" passwd=('[^']*'|\"[^\"]*\")")
 
 
 class Damage(Enum):
@@ -238,7 +246,8 @@ class Facts:
     """What was true when the guest stopped.
 
     ``disks`` maps a path to its fingerprint (`virtup.host.fingerprint`), ``saved`` is ISO 8601,
-    ``id`` is this save's own.
+    ``id`` is this save's own. ``xml`` is the definition once more, to tell what became of the one
+    in the head.
     """
 
     uuid: str = ""
@@ -248,6 +257,17 @@ class Facts:
     machine: str = ""
     id: str = ""
     disks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    xml: str = ""
+
+    def edits(self, now: str) -> str:
+        """Return how *now* differs from the definition that was saved, "" when that is not known."""
+        if not self.xml:
+            return ""
+        texts = (_SECRET.sub("", text) for text in (self.xml, now))
+        found = list(changes(compare(*texts)))
+        told = [f"{one.what} was {one.was}, is {one.now}" for one in found[:EDITS_MAX]]
+        more = [f"and {len(found) - EDITS_MAX} more"] if len(found) > EDITS_MAX else []
+        return "; ".join(told + more)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,7 @@ def test_garbage_is_told_and_raises_nothing_else(tmp_path, garbage):
         (lambda data: b"LibvirtQemudPart" + data[16:], Damage.INCOMPLETE),
         (lambda data: b"\x7fELF" + data[4:], Damage.FOREIGN),
         (lambda data: data[:16] + b"\3" + data[17:], Damage.NEWER),
-        (lambda data: data[:92] + bytes(200) + data[292:], Damage.FLIPPED),
+        (lambda data: data[:92] + bytes(200) + data[292:], Damage.ZEROED),
     ],
 )  # fmt: skip
 def test_each_kind_of_damage_has_its_name(tmp_path, good, change, kind):
@@ -306,3 +307,55 @@ def test_every_format_is_known_by_its_number(tmp_path, format):
     header = make_head(XML, was_running=False, format=format).header
     packed = save_image.Header(True, header.data_len, False, format, marked=True).pack()
     assert save_image.read_header(packed, 10**6, "p").format is format
+
+
+LONG = """<domain type='qemu'>
+  <name>g</name>
+  <memory unit='KiB'>65536</memory>
+  <os>
+    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
+  </os>
+  <devices>
+    <graphics type='vnc' passwd='hidden!'/>
+    <rng model='virtio'>
+      <backend model='random'>/dev/urandom</backend>
+    </rng>
+  </devices>
+</domain>
+"""
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("-7.2", "-6.2", "<type> was machine='pc-i440fx-7.2', is machine='pc-i440fx-6.2'"),
+        (">65536<", ">98304<", "<memory> was 64 MiB, is 96 MiB"),
+        ("rng", "xng", "rng was <rng model='virtio'>, is -; xng was -, is <xng model='virtio'>"),
+        ("hidden!", "changed", ""),
+    ],
+)
+def test_a_changed_definition_is_told_by_what_changed(tmp_path, was, now, words):
+    path = tmp_path / "g"
+    writer = Writer(str(path), str(path) + ".part", FileDisk())
+    writer.begin(make_head(LONG, was_running=True))
+    os.write(writer.fd, b"stream")
+    writer.finish(replace(FACTS, xml=LONG))
+    path.write_bytes(
+        path.read_bytes().replace(was.encode(), now.encode(), 2 if was == "rng" else 1)
+    )
+    with pytest.raises(ImageDamaged) as seen:
+        inspect(str(path))
+    how = f": {words}" if words else ""
+    changed = f"the header or the XML in the saved state '{path}' was changed{how}"
+    assert seen.value.message.startswith(changed)
+    assert "hidden" not in seen.value.message
+
+
+def test_an_edited_definition_is_the_saved_one_from_then_on(tmp_path):
+    path = tmp_path / "g"
+    image = write(path, b"stream")
+    head = Head(image.head.header, XML.replace("g<", "g2<"))
+    replace_xml(image, head, FileDisk())
+    edited = inspect(str(path)).trailer
+    assert edited is not None
+    assert edited.facts.xml == head.xml

@@ -41,7 +41,7 @@ class SaveRequest:
     """Where and how to save; ``running`` overrides whether the guest runs after the restore.
 
     ``xml`` is a definition to keep in place of the guest's own. ``temporary`` is in the same
-    directory as ``path``.
+    directory as ``path``. With ``past_cache`` the page cache lets go of what the disk has.
     """
 
     path: str
@@ -49,6 +49,7 @@ class SaveRequest:
     format: Format = Format.RAW
     running: bool | None = None
     xml: str | None = None
+    past_cache: bool = False
 
 
 async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clock) -> None:
@@ -63,7 +64,7 @@ async def save(machine: Machine, request: SaveRequest, *, disk: Disk, clock: Clo
         raise OperationInvalid("QEMU has not answered since an earlier save came to nothing")
     job = machine.job = Job(Operation.SAVE, clock.monotonic() * 1000)
     was_running = machine.state is State.RUNNING
-    writer = Writer(request.path, request.temporary, disk)
+    writer = Writer(request.path, request.temporary, disk, past_cache=request.past_cache)
     note = SaveNote(request.temporary, request.path, str(uuids.uuid4()), was_running)
     try:
         machine.note_saving(note)
@@ -108,6 +109,7 @@ async def _write(
         machine=str(live.os.machine),
         disks=disks,
         id=note.id,
+        xml=xml,
     )
     await _beyond_recall(asyncio.to_thread(writer.finish, facts))
 
