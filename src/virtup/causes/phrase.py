@@ -96,7 +96,10 @@ class Told:
             )
 
     def _told(self, ev: Evidence) -> Iterator[tuple[str, Finding]]:
-        """Yield what the words complain of, ``""`` for what they do not name, and what they tell."""
+        """Yield what the words complain of and what they tell of it.
+
+        Words that name nothing (``""``) say nothing more where others name the thing.
+        """
         words = said(ev)
         if self.unless and next(_seen(words, (self.unless,)), None) is not None:
             return
@@ -107,10 +110,11 @@ class Told:
             sure = bool(notes) or (bool(self.backed) and self._is_backed(ev))
             certainty = Certainty.LIKELY if sure else Certainty.POSSIBLE
             found += [(seen, certainty) for seen in doubtful]
+        named = any(self._subject(seen) for seen, _ in found)
         told: set[str] = set()
         for seen, how in sorted(found, key=lambda one: (one[0].at, one[1].value)):
             subject = self._subject(seen)
-            if subject in told or len(told) == SUBJECTS_MAX:
+            if subject in told or len(told) == SUBJECTS_MAX or (named and not subject):
                 continue
             told.add(subject)
             yield subject, self._finding(seen, how, tuple(note.quote for note in notes[:1]))
@@ -124,7 +128,7 @@ class Told:
         return any(pattern.search(text) for text in texts)
 
     def _subject(self, seen: Seen) -> str:
-        return (seen.match.groupdict().get("subject") or "").strip()
+        return (seen.match.groupdict().get("subject") or "").strip().rstrip(":")
 
     def _finding(self, seen: Seen, certainty: Certainty, more: tuple[str, ...]) -> Finding:
         named = self._subject(seen)
