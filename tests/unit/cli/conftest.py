@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.fakes.daemon import FakeDaemon, MemoryConnection
+from tests.fakes.history import Starts
 from virtup.cli.main import run
 from virtup.client.uri import Target
 
@@ -63,3 +66,26 @@ def virtup(
         return Said(status, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def starts(fake: FakeDaemon) -> Starts:
+    """What the daemon has recorded of the guest ``db``; to be filled."""
+    made = Starts()
+
+    def ask(call: Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]) -> Callable[[Any], Any]:
+        def answer(args: dict[str, Any]) -> dict[str, str]:
+            return {"reply": json.dumps(asyncio.run(call(json.loads(args["request"]))))}
+
+        return answer
+
+    async def attempts(asked: dict[str, Any]) -> dict[str, Any]:
+        return {"attempts": await made.history.of(asked["domain"])}
+
+    history = made.history
+    fake.handlers["ATTEMPTS"] = ask(attempts)
+    fake.handlers["WHY"] = ask(lambda asked: history.why(asked["domain"]))
+    fake.handlers["DIFF"] = ask(
+        lambda asked: history.diff(asked["domain"], asked["before"], asked["after"])
+    )
+    return made

@@ -1,83 +1,28 @@
-"""why, attempts and explain."""
+"""why and explain."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from tests.fakes.daemon import FakeDaemon
+from tests.fakes.history import FINDING, Starts
 from tests.unit.cli.conftest import Virtup
 from virtup.causes.catalogue import causes
-from virtup.cli.verbs.reasons import changes
+from virtup.machine.attempts import Step
 
-FINDING = {
-    "code": "VU001",
-    "slug": "kernel-file-missing",
-    "sentence": "The kernel '/k' does not exist.",
-    "subject": "/k",
-    "certainty": "proven",
-    "evidence": ["qemu: could not open kernel file '/k'"],
-    "fixes": [{"text": "put it back", "commands": ["ls /k"], "safety": "manual", "undo": []}],
-}
-FILE = {"size": 10, "mtime_ns": 1, "inode": 5, "mode": "0644", "uid": 0, "gid": 0}
-
-
-def attempt(verdict: str, **facts: Any) -> dict[str, Any]:
-    return {
-        "guest": "db",
-        "began": "2026-01-02T03:04:05.678Z",
-        "verdict": verdict,
-        "phase": "",
-        "error": "",
-        "ms": 41.6,
-        "definition": "<domain/>",
-        "emulator": "/q",
-        "qemu_version": "7.2.0",
-        "kernel": "6.1",
-        "findings": [],
-        "files": {"/k": FILE},
-        **facts,
-    }
-
-
-FAILED = attempt(
-    "failed",
-    phase="exec",
-    error="internal error: gone\ncause: more",
-    findings=[FINDING],
-    files={"/k": {"error": "No such file or directory"}},
-)
-
-
-@pytest.fixture
-def records(fake: FakeDaemon) -> list[dict[str, Any]]:
-    """What the daemon has recorded of the guest; to be filled."""
-    kept: list[dict[str, Any]] = []
-
-    def why(_: object) -> dict[str, Any]:
-        last = kept[-1] if kept else None
-        failed = last is not None and last["verdict"] == "failed"
-        reply = {
-            "guest": "db",
-            "active": False,
-            "attempt": last,
-            "findings": last["findings"] if last is not None and failed else [],
-        }
-        return {"reply": json.dumps(reply)}
-
-    fake.handlers["WHY"] = why
-    fake.handlers["ATTEMPTS"] = lambda _: {"reply": json.dumps({"attempts": kept})}
-    return kept
+WENT_WELL = "start 1 (2026-01-02 03:04:05 UTC, went well)"
+BEGAN = "2026-01-02 03:04:05 UTC"
 
 
 def test_why_tells_cause_evidence_fix_and_what_changed(
-    virtup: Virtup, fake: FakeDaemon, records: list[dict[str, Any]]
+    virtup: Virtup, fake: FakeDaemon, starts: Starts
 ) -> None:
-    records += [attempt("running"), FAILED]
+    starts.start("running")
+    starts.fail()
     assert virtup("why", "db").out.splitlines() == [
-        "Domain 'db' did not start, 2026-01-02 03:04:05 UTC (step 'exec'):",
+        f"Domain 'db' did not start, {BEGAN} (step 'exec'):",
         "internal error: gone",
         "",
         "VU001 kernel-file-missing (proven)",
@@ -86,46 +31,76 @@ def test_why_tells_cause_evidence_fix_and_what_changed(
         "fix:      put it back",
         "          ls /k",
         "",
-        "Changed since it last started:",
-        "  '/k': there -> No such file or directory",
+        f"Changed since {WENT_WELL}:",
+        "  '/k'   there -> missing",
         "",
     ]
     assert fake.asked("WHY") == [{"request": '{"domain": "db"}'}]
     assert json.loads(virtup("--json", "why", "db").out)["findings"] == [FINDING]
 
 
-def test_why_a_guest_that_started(virtup: Virtup, records: list[dict[str, Any]]) -> None:
-    assert virtup("why", "db").out == "No start of domain 'db' is recorded\n\n"
-    records.append(attempt("running"))
-    assert virtup("why", "db").out == (
-        "Domain 'db' is off; its last start, 2026-01-02 03:04:05 UTC, went well\n\n"
-    )
-
-
-def test_an_id_is_turned_into_the_name(
-    virtup: Virtup, fake: FakeDaemon, records: list[dict[str, Any]]
+def test_why_tells_the_most_telling_changes_and_counts_the_rest(
+    virtup: Virtup, starts: Starts
 ) -> None:
-    assert records == []
+    starts.start("running", settings={str(n): n for n in range(6)})
+    starts.fail(settings={str(n): n + 1 for n in range(6)}, findings=[])
+    *_, shown, end = virtup("why", "db").out.partition(f"Changed since {WENT_WELL}:\n")
+    assert shown
+    assert end.splitlines()[0] == "  '/k'                  there -> missing"
+    assert end.splitlines()[4:] == [
+        "  virtupd's setting 3   3 -> 4",
+        "  2 more: virtup diff db",
+        "",
+    ]
+
+
+def test_why_says_that_nothing_changed(virtup: Virtup, starts: Starts) -> None:
+    starts.start("running")
+    starts.start("failed", error="gone")
+    assert f"Nothing that virtup looks at changed since {WENT_WELL}\n" in virtup("why", "db").out
+
+
+def test_why_says_where_the_time_went(virtup: Virtup, starts: Starts) -> None:
+    starts.fail(ms=10_100.0, steps=[Step("monitor", 10_000.0)], phase="monitor")
+    said = virtup("why", "db").out
+    assert "\nIts time went into step 'monitor': 10.0 s of 10.1 s\n" in said
+    assert "Changed" not in said
+
+
+def test_why_a_guest_that_started(virtup: Virtup, starts: Starts) -> None:
+    assert virtup("why", "db").out == "No start of domain 'db' is recorded\n\n"
+    starts.start("running")
+    well = f"its last start, {BEGAN}, went well\n\n"
+    assert virtup("why", "db").out == f"Domain 'db' is off; {well}"
+    assert starts.guest is not None
+    starts.guest.active = True
+    assert virtup("why", "db").out == f"Domain 'db' is running since {BEGAN} (start 1, 42 ms)\n\n"
+    starts.guest = None
+    assert virtup("why", "db").out == f"Domain 'db' is not defined any more; {well}"
+
+
+def test_why_a_running_guest_names_its_last_failure(virtup: Virtup, starts: Starts) -> None:
+    starts.fail()
+    starts.start("running", notes=["it booted cold"])
+    assert virtup("why", "db").out.splitlines()[1:] == [
+        "it booted cold",
+        f"Its last failure was start 1, {BEGAN}:",
+        "  VU001 kernel-file-missing",
+        "  all of it: virtup attempts db 1",
+        "",
+    ]
+    assert starts.guest is not None
+    starts.guest.active = True
+    starts.fail()
+    head = virtup("why", "db").out.splitlines()[0]
+    assert head == f"Domain 'db' is running; another start of it failed, {BEGAN} (step 'exec'):"
+
+
+def test_an_id_is_turned_into_the_name(virtup: Virtup, fake: FakeDaemon, starts: Starts) -> None:
+    assert starts.records == []
     virtup("why", "1")
     virtup("why", "77")
     assert fake.asked("WHY") == [{"request": '{"domain": "web"}'}, {"request": '{"domain": "77"}'}]
-
-
-def test_attempts_are_a_table(virtup: Virtup, records: list[dict[str, Any]]) -> None:
-    records += [
-        attempt("running"),
-        FAILED,
-        {**FAILED, "findings": [FINDING, FINDING, FINDING]},
-        {**FAILED, "findings": []},
-    ]
-    rows = [line.split("   ")[1:] for line in virtup("attempts", "db").out.splitlines()[2:6]]
-    assert [[cell.strip() for cell in row if cell.strip()] for row in rows] == [
-        ["running", "42 ms", "-", "-"],
-        ["failed", "42 ms", "exec", "VU001 kernel-file-missing"],
-        ["failed", "42 ms", "exec", "VU001 kernel-file-missing and 2 more"],
-        ["failed", "42 ms", "exec", "internal error: gone"],
-    ]
-    assert json.loads(virtup("--json", "attempts", "db").out)[1] == FAILED
 
 
 def test_a_daemon_that_is_not_virtupd_is_told_as_such() -> None:
@@ -147,30 +122,6 @@ def test_a_daemon_that_is_not_virtupd_is_told_as_such() -> None:
         why(run, domain="db")
     assert caught.value.cause is not None
     assert (caught.value.cause.code, caught.value.cause.origin) == (Code.RPC, Origin.RPC)
-
-
-def test_what_differs_between_two_starts() -> None:
-    good = attempt("running")
-    assert changes(FAILED, None) == []
-    assert changes(attempt("failed"), good) == []
-    later = {**FILE, "mtime_ns": 2, "uid": 1, "gid": 1}
-    assert changes(attempt("failed", files={"/k": later}), good) == []
-    other = attempt(
-        "failed",
-        qemu_version="8.2.0",
-        kernel="",
-        definition="<domain>",
-        files={"/k": {**FILE, "size": 9, "inode": 6, "mode": "0600"}, "/new": FILE},
-    )
-    assert changes(other, good) == [
-        "QEMU's version: 7.2.0 -> 8.2.0",
-        "the host's kernel: 6.1 -> -",
-        "the definition ('virtup --json attempts' has both)",
-        "'/k': size 10 -> 9, mode 0644 -> 0600, inode 5 -> 6",
-        "'/new' is used now and was not",
-    ]
-    gone = attempt("running", files={"/k": {"error": "No such file or directory"}})
-    assert changes(attempt("failed"), gone) == ["'/k': No such file or directory -> there"]
 
 
 def test_every_cause_can_be_explained(virtup: Virtup) -> None:
