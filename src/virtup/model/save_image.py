@@ -23,6 +23,7 @@ from typing import Any
 import xxhash
 
 from virtup.errors import Code, Fault, VirtError
+from virtup.model.history.change import NOT_THERE, Change
 from virtup.model.history.definition import changes, compare
 from virtup.model.save_format import Format, skippable, unwrap, wrap, wrapped_size
 
@@ -265,9 +266,17 @@ class Facts:
             return ""
         texts = (_SECRET.sub("", text) for text in (self.xml, now))
         found = list(changes(compare(*texts)))
-        told = [f"{one.what} was {one.was}, is {one.now}" for one in found[:EDITS_MAX]]
+        told = [_edit(one) for one in found[:EDITS_MAX]]
         more = [f"and {len(found) - EDITS_MAX} more"] if len(found) > EDITS_MAX else []
         return "; ".join(told + more)
+
+
+def _edit(change: Change) -> str:
+    if change.now == NOT_THERE:
+        return f"{change.was} is missing"
+    if change.was == NOT_THERE:
+        return f"{change.now} was added"
+    return f"{change.what} was {change.was}, is {change.now}"
 
 
 @dataclass(frozen=True)

@@ -330,7 +330,7 @@ LONG = """<domain type='qemu'>
     [
         ("-7.2", "-6.2", "<type> was machine='pc-i440fx-7.2', is machine='pc-i440fx-6.2'"),
         (">65536<", ">98304<", "<memory> was 64 MiB, is 96 MiB"),
-        ("rng", "xng", "rng was <rng model='virtio'>, is -; xng was -, is <xng model='virtio'>"),
+        ("rng", "xng", "<rng model='virtio'> is missing; <xng model='virtio'> was added"),
         ("hidden!", "changed", ""),
     ],
 )
