@@ -8,7 +8,6 @@ import pytest
 from tests import lab
 from tests.golden.scoring import Score, figures
 from virtup.causes import elsewhere
-from virtup.causes.catalogue import diagnose
 
 CORPUS = lab.SHARED / "corpus" / "corpus-open.jsonl"
 FIRST_MIN = 0.95
@@ -20,7 +19,7 @@ def scored(case: dict[str, Any]) -> Score:
     ev = elsewhere.evidence(
         case["error"], log=case["log"], xml=case["xml"], notes=case["host_evidence"]
     )
-    findings = elsewhere.doubted(diagnose(ev))
+    findings = elsewhere.judged(ev)
     return Score.of(case["id"], [case["cause_id"]], findings, derivable=case["derivable_from_text"])
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from virtup.causes import elsewhere
-from virtup.causes.catalogue import diagnose
 from virtup.causes.finding import Finding
 
 FOLDER = Path(__file__).parent / "wordings"
@@ -33,7 +32,7 @@ class Wording:
             xml=self.texts.get("xml", ""),
             notes=self.texts.get("host", ""),
         )
-        return elsewhere.doubted(diagnose(ev))
+        return elsewhere.judged(ev)
 
 
 def wordings() -> Iterator[Wording]:

@@ -6,10 +6,12 @@ is the failure, and its command line tells what its words concern.
 
 from __future__ import annotations
 
+import html
 import re
 import shlex
 from dataclasses import replace
 
+from virtup.causes.catalogue import UNKNOWN_CODE, diagnose
 from virtup.causes.finding import Certainty, Finding
 from virtup.model.evidence import Evidence
 
@@ -17,6 +19,16 @@ _START = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+[+-]\d{4}: starting up
 _CONTINUED = re.compile(r"(?:^[^\n]*[ \t]\\\r?\n)+[^\n]*", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"[A-Z_][A-Z0-9_]*=")
 _NAME = re.compile(r"<name>\s*([^<\s][^<]*?)\s*</name>")
+_MARKED = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d+);|</?(?:code|pre|p|br|div|span)\b")
+_TAG = re.compile(r"</?(?:code|pre|p|br|div|span|b|i|em|strong)\b[^<>\n]*>", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+_AROUND = re.compile(
+    r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
+    r"|(?<=[^`\s])`+$"
+    r"|^\w{3}\.? [ \d]\d \d\d:\d\d:\d\d \S+ [\w.-]+(?:\[\d+\])?: ",  # syslog's head
+    re.MULTILINE,
+)
+_BREAK = re.compile(r"[ \t]*\n[ \t]*(?=\S)")
 _BARE = re.compile(r"^-\w[\w-]*(?: |$)")
 
 
@@ -28,16 +40,41 @@ def evidence(
     *log* is a guest's log with all its starts, or any words of QEMU or a helper; *xml* is the
     definition or a part of it; *notes* are lines of the host's own logs and listings.
     """
-    words = last_start(log)
+    words = plain(last_start(log))
     named = _NAME.search(xml)
     return Evidence(
-        error=error,
+        error=plain(error),
         stderr=words,
         definition=xml,
         notes=notes,
         argv=command_line(words),
         guest=guest or (named[1] if named else ""),
     )
+
+
+def judged(ev: Evidence) -> list[Finding]:
+    """Return the findings on the texts of another host, best first; none of them is proven.
+
+    Where no cause knows the words as they stand, they are tried as if a mail program, a forum or
+    a narrow window had broken the lines.
+    """
+    found = diagnose(ev)
+    if found[0].code == UNKNOWN_CODE:
+        again = diagnose(replace(ev, error=unbroken(ev.error), stderr=unbroken(ev.stderr)))
+        found = found if again[0].code == UNKNOWN_CODE else again
+    return doubted(found)
+
+
+def plain(text: str) -> str:
+    """Return *text* without what pages, mails, terminals and the system log put around a message."""
+    if _MARKED.search(text):
+        text = html.unescape(_TAG.sub("", text))
+    return _AROUND.sub("", _COLOUR.sub("", text))
+
+
+def unbroken(text: str) -> str:
+    """Return *text* with the lines of each paragraph joined."""
+    return _BREAK.sub(" ", text)
 
 
 def last_start(log: str) -> str:

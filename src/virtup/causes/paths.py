@@ -143,6 +143,10 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             ),
         ),
         (
+            Role.DISK,
+            r"unable to allow access for disk path (?P<path>/[^:\n]+): (?P<err>[^\n]*)",
+        ),
+        (
             None,
             r"(?:unable to|cannot|failed to) (?:stat|open file|open|access):? '?(?P<path>/[^'\n:]+)'?: (?P<err>[^\n]*)",
         ),

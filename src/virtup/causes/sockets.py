@@ -17,6 +17,7 @@ _WORDS = re.compile(
     r"(?:failed to bind socket to (?P<a>/[^:\n]+): (?P<e1>[^\n]*)"
     r"|(?:cannot|unable to|failed to) (?:listen on|bind|create) (?:the )?(?:unix )?socket(?: to)?"
     r" '?(?P<b>/[^'\n:]+)'?: (?P<e2>[^\n]*)"
+    r"|-chardev socket,[^\n]*?\bpath=(?P<d>/[^,\s]+)[^\n]*?: failed to bind socket: (?P<e4>[^\n]*)"
     r"|unix socket bind\((?P<c>[^)\n]+)\)[^\n:]*: (?P<e3>[^\n]*))",
     re.IGNORECASE,
 )
@@ -69,8 +70,8 @@ def unbound(ev: Evidence) -> list[Unbound]:
     ours = ev.phase == "prepare"
     found = []
     for seen in said(ev).find_all(_WORDS):
-        path = seen["a"] or seen["b"] or seen["c"]
-        code = errno_of(seen["e1"] or seen["e2"] or seen["e3"])
+        path = seen["a"] or seen["b"] or seen["c"] or seen["d"]
+        code = errno_of(seen["e1"] or seen["e2"] or seen["e3"] or seen["e4"])
         found.append(Unbound(path, code, seen, _fact(ev, path, ours=ours), ours=ours))
     if not found and ev.phase == "prepare" and ev.path.endswith((".sock", ".socket")) and ev.errno:
         found.append(Unbound(ev.path, ev.errno, None, _fact(ev, ev.path, ours=True), ours=True))

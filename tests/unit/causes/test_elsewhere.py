@@ -1,5 +1,7 @@
 """Text of another host: the last start of a log, its command line, and no proof."""
 
+import pytest
+
 from virtup.causes import catalogue, elsewhere
 from virtup.causes.finding import Certainty, Finding
 
@@ -65,3 +67,37 @@ def test_a_note_of_the_host_tells_a_denial_from_a_mode() -> None:
     first = catalogue.diagnose(ev)[0]
     assert first.slug == "disk-apparmor-denied"
     assert first.certainty is Certainty.LIKELY
+
+
+@pytest.mark.parametrize(
+    ("around", "inside"),
+    [
+        ("&lt;b&gt; &quot;a&quot;", '<b> "a"'),
+        ("<code>a</code>", "a"),
+        ("> a\n>> b", "a\nb"),
+        ("│ Error: a\n╵", "Error: a\n"),
+        ("`a: b`", "a: b"),
+        ("```\na\n```", "\na\n"),
+        ("\x1b[31merror:\x1b[0m a", "error: a"),
+        ("Mar  7 10:11:12 box libvirtd[812]: a", "a"),
+        ("table `nat' is old", "table `nat' is old"),
+        ("a <name>b</name>", "a <name>b</name>"),
+    ],
+)
+def test_what_stands_around_a_message_is_taken_off(around: str, inside: str) -> None:
+    assert elsewhere.plain(around) == inside
+
+
+def test_broken_lines_are_joined_where_nothing_is_known_without() -> None:
+    ev = elsewhere.evidence(
+        "Could not open\n'/usr/share/OVMF/OVMF_CODE.fd': No such file or\ndirectory"
+    )
+    assert catalogue.diagnose(ev)[0].slug == "unknown"
+    (one,) = elsewhere.judged(ev)
+    assert (one.slug, one.certainty) == ("fw-loader-missing", Certainty.LIKELY)
+
+
+def test_what_is_unknown_stays_unknown_with_its_lines() -> None:
+    (one,) = elsewhere.judged(elsewhere.evidence("error: first\nerror: second"))
+    assert one.slug == "unknown"
+    assert one.evidence == ("error: first", "error: second")

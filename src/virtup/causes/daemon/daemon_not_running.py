@@ -32,10 +32,11 @@ _TOLD = Told(
     sentence="No libvirt daemon listens on '{subject}'.",
     subject="libvirtd",
     phrases=(
-        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:no such file|connection refused|datei oder verzeichnis|no existe el|aucun fichier|arquivo ou diret|没有那个文件|нет такого файла)",
+        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:no such file|connection refused)",
         r"dial unix (?P<subject>/\S*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?): [^\n]*(?:no such file|connection refused)",
         r"libvirtd may need to be started: (?:no such|connection refused)",
     ),
+    doubtful=(r"cannot use direct socket mode if no URI is set",),
     fixes=(Fix("start it", ("systemctl enable --now libvirtd.socket",), Safety.CONFIRM),),
     proof=hosts.nobody_listens(),
 )

@@ -29,7 +29,7 @@ _TOLD = Told(
     SLUG,
     sentence="This account may not open libvirt's socket '{subject}'.",
     phrases=(
-        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:permission denied|keine berechtigung|permiso denegado|permission non accord|permissão negada|отказано|权限不够|許可が)",
+        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*permission denied",
         r"(?:dial unix|connect\(?\)?:?) (?P<subject>/\S*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?):? [^\n]*permission denied",
     ),
     fixes=(

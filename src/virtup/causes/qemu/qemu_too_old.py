@@ -33,7 +33,7 @@ _TOLD = Told(
     sentence="This QEMU does not have what is asked for: '{subject}'; it is too old, or was built without it.",
     subject="QEMU",
     phrases=(
-        r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:is|are) not supported (?:by|in|with) this QEMU(?: binary)?",
+        r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
         r"-sandbox [^\n]*: invalid parameter '(?P<subject>obsolete|elevateprivileges|spawn|resourcecontrol)'",
         r"[:\s]-(?P<subject>blockdev|audiodev|sandbox|overcommit|fw_cfg|object|compat|action|run-with|display|netdev|msg|numa|iscsi|tpmdev|dump-vmstate|smbios|spice)\b[^\n]*: invalid option",
         r"(?:qemu|emulator)[^\n]{0,40}(?:is too old|version [\d.]+ or (?:newer|later|above|higher) is required)[^\n]*",

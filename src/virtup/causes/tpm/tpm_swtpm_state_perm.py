@@ -44,6 +44,7 @@ _TOLD = Told(
         r"(?:could not|cannot|unable to|failed to) (?:open|access|create|write|lock)[^\n]*?'?(?P<subject>/[^\s':]*swtpm[^\s':]*)'?[^\n]*permission denied",
     ),
     doubtful=(
+        r"swtpm: could not open unixio socket: permission denied",
         r"(?:could not run|failed to run|cannot run|error running)[^\n]*'?(?P<subject>/[^\s']*swtpm_setup)'?[^\n]*",
     ),
     unless=r"cannot execute binary|unexpectedly|avc: +denied[^\n]*swtpm|apparmor=\x22DENIED\x22[^\n]*swtpm|tcsd|version,? 1\.2",

@@ -70,11 +70,11 @@ def diagnose(
         if sys.stdin.isatty():
             raise Failure("nothing to diagnose: give a message, or --error, --log, --xml")
         log = "-"
-    from virtup.causes import catalogue, elsewhere
+    from virtup.causes import elsewhere
 
     said = "\n".join(part for part in (message, _read(error)) if part)
     ev = elsewhere.evidence(said, log=_read(log), xml=_read(xml), notes=_read(host_evidence))
-    _show(run, elsewhere.doubted(catalogue.diagnose(ev)))
+    _show(run, elsewhere.judged(ev))
 
 
 def _read(name: str | None) -> str:

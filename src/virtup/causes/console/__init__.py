@@ -1,0 +1,1 @@
+"""Causes around the text console of a guest that runs."""
