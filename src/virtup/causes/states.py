@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from virtup.causes import definition
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
 from virtup.model.probe_files import SavedState, SavedStateFact
+from virtup.model.repair import SetSaveAside
 
 _IMAGE = re.compile(
     r"(?:saved states?|state|file|in|image) '(?P<path>/[^'\n]+)'|^'(?P<bare>/[^'\n]+)' is not a ",
@@ -58,6 +59,9 @@ def ways_out(ev: Evidence) -> tuple[Fix, ...]:
         text = "drop the saved state and boot from the disks: what was only in memory is lost"
         return (Fix(text, (f"virtup start {guest}",), Safety.CONFIRM),)
     text = "give the saved state up and boot from the disks: what was only in memory is lost"
+    if ev.guest:
+        text = "set the saved state aside and boot from the disks: what was only in memory is lost"
+        return (mend(text, SetSaveAside(), safety=Safety.CONFIRM),)
     return (Fix(text, (f"virtup start --force-boot {guest}",), Safety.CONFIRM),)
 
 

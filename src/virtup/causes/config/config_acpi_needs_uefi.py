@@ -16,10 +16,12 @@ work.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU268"
 SLUG = "config-acpi-needs-uefi"
@@ -38,3 +40,8 @@ NEGATIVE = (Evidence(error="Secure boot requires SMM feature enabled"),)
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Remove ACPI."""
+    return revise.dropped(revise.first(ev.definition, "features/acpi"))

@@ -21,13 +21,14 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
+from virtup.model.repair import Change
 
 CODE = "VU114"
 SLUG = "config-cpu-topology"
@@ -71,3 +72,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.at,
     )
     yield from _PROOF.settled(ev, found, "")
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Drop the topology: the number of vCPUs stays what it is."""
+    return revise.dropped(revise.first(ev.definition, "cpu/topology"))

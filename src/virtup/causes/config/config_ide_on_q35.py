@@ -15,10 +15,12 @@ Q35 and `virt` have no IDE controller; a disk with `bus='ide'` came from a defin
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU267"
 SLUG = "config-ide-on-q35"
@@ -45,3 +47,14 @@ NEGATIVE = (Evidence(error="SATA is not supported with this QEMU binary"),)
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Put the disks on SATA, and leave their addresses to be chosen."""
+    made: tuple[Change, ...] = ()
+    for disk in definition.devices(ev.definition, "disk"):
+        target = disk.find("target")
+        if target is not None and target.get("bus") == "ide":
+            made += revise.given(target, "bus", "sata") + revise.dropped(disk.find("address"))
+    old = definition.devices(ev.definition, "controller")
+    return made + revise.dropped(*(one for one in old if one.get("type") == "ide"))

@@ -17,10 +17,12 @@ unasked.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU274"
 SLUG = "config-input-bus-unsupported"
@@ -44,3 +46,13 @@ NEGATIVE = (Evidence(error="virtio-mouse is not supported by this QEMU binary"),
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Put what is on a bus that cannot have it on USB."""
+    made: tuple[Change, ...] = ()
+    for one in definition.devices(ev.definition, "input"):
+        tablet = one.get("type") == "tablet"
+        if one.get("bus") not in {None, "usb", "virtio"} and (tablet or one.get("bus") != "ps2"):
+            made += revise.given(one, "bus", "usb") + revise.dropped(one.find("address"))
+    return made

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.proof import either
 from virtup.causes.usage import options
@@ -30,6 +30,7 @@ from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
+from virtup.model.repair import Change
 
 CODE = "VU132"
 SLUG = "config-iothread-undefined"
@@ -82,3 +83,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.at,
     )
     yield from _PROOF.settled(ev, found, number)
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Declare as many threads as the number asks for, where they are counted and not named."""
+    root = revise.first(ev.definition, ".")
+    if root is None or root.find("iothreadids") is not None or not finding.subject.isdigit():
+        return ()
+    return revise.written_below(root, "iothreads", finding.subject)

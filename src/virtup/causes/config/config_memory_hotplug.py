@@ -17,10 +17,12 @@ a `<memory>` device needs all of that.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU269"
 SLUG = "config-memory-hotplug"
@@ -50,3 +52,10 @@ NEGATIVE = (Evidence(error="cannot set up guest memory 'pc.ram': Cannot allocate
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Remove the limit of a memory that cannot grow, unless the guest has memory devices."""
+    if definition.has(ev.definition, "devices/memory"):
+        return ()
+    return revise.dropped(revise.first(ev.definition, "maxMemory"))

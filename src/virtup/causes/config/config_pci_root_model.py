@@ -17,10 +17,12 @@ anew.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU271"
 SLUG = "config-pci-root-model"
@@ -45,3 +47,14 @@ NEGATIVE = (Evidence(error="No PCI buses available"),)
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Leave controllers and addresses of PCI to be chosen for the machine."""
+    gone = []
+    for device in definition.devices(ev.definition):
+        if device.tag == "controller" and device.get("type") == "pci":
+            gone.append(device)
+        elif (address := device.find("address")) is not None and address.get("type") == "pci":
+            gone.append(address)
+    return revise.dropped(*gone)

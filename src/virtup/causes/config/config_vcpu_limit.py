@@ -22,12 +22,13 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
+from virtup.model.repair import Change
 
 CODE = "VU113"
 SLUG = "config-vcpu-limit"
@@ -77,3 +78,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.at,
     )
     yield from contradictions.TOO_MANY_VCPUS.settled(ev, found, asked)
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Lower the number to the limit; a topology that made the other number goes."""
+    limit = re.search(r"at most (\d+) vCPUs", finding.sentence)
+    vcpu = revise.first(ev.definition, "vcpu")
+    if limit is None or vcpu is None:
+        return ()
+    lower = revise.written(vcpu, limit[1]) + revise.given(vcpu, "current", None)
+    return lower + revise.dropped(revise.first(ev.definition, "cpu/topology"))

@@ -21,11 +21,13 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence, Running
 from virtup.model.probe import Fact, Probe
+from virtup.model.repair import Change
 
 CODE = "VU112"
 SLUG = "domain-uuid-in-use"
@@ -63,3 +65,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("remove the <uuid> element (a new one is made)"),),
         seen.at,
     )
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Remove the UUID: a new one is made."""
+    return revise.dropped(revise.first(ev.definition, "uuid"))

@@ -17,10 +17,14 @@ Give one of the disks another name.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from string import ascii_lowercase
+
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU272"
 SLUG = "xml-disk-target-duplicate"
@@ -48,3 +52,14 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Give every disk of that name but the first the next name that is free."""
+    targets = [one.find("target") for one in definition.devices(ev.definition, "disk")]
+    named = [one for one in targets if one is not None]
+    taken = {str(one.get("dev", "")) for one in named}
+    head = finding.subject[:2]
+    free = iter([head + letter for letter in ascii_lowercase if head + letter not in taken])
+    twice = [one for one in named if one.get("dev") == finding.subject][1:]
+    return tuple(change for one in twice for change in revise.given(one, "dev", next(free, None)))

@@ -17,10 +17,13 @@ Remove the `<address>` of one of the two.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
+from virtup.model.revision import shown
 
 CODE = "VU273"
 SLUG = "xml-drive-addr-duplicate"
@@ -48,3 +51,17 @@ NEGATIVE = (Evidence(error="target 'sda' duplicated for disk sources '/img/a' an
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Leave a drive address to the first disk that has it."""
+    seen: set[tuple[str, str]] = set()
+    later = []
+    for disk in definition.devices(ev.definition, "disk"):
+        address, target = disk.find("address"), disk.find("target")
+        if address is None or address.get("type") != "drive":
+            continue
+        key = (shown(address), str(target.get("bus")) if target is not None else "")
+        later += [address] if key in seen else []
+        seen.add(key)
+    return revise.dropped(*later)

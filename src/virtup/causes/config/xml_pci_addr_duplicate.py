@@ -17,10 +17,12 @@ Remove the `<address>` of one of the two: a free one is chosen.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU265"
 SLUG = "xml-pci-addr-duplicate"
@@ -47,3 +49,9 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Leave the address to the first that has it: the others get free ones."""
+    having = revise.at_pci_address(ev.definition, finding.subject)
+    return revise.dropped(*(one.find("address") for one in having[1:] or having))

@@ -17,9 +17,12 @@ Remove the `<address>`: a fitting one is chosen.
 
 from __future__ import annotations
 
+from virtup.causes import revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU266"
 SLUG = "xml-pci-addr-invalid"
@@ -44,3 +47,9 @@ NEGATIVE = (Evidence(error="Attempted double use of PCI Address 0000:00:03.0"),)
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Take the address from what has it."""
+    having = revise.at_pci_address(ev.definition, finding.subject)
+    return revise.dropped(*(one.find("address") for one in having))

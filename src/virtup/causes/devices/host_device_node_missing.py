@@ -19,11 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import definition, revise
 from virtup.causes.finding import Finding, Fix
 from virtup.causes.paths import Kind, file_probes, troubles
 from virtup.causes.usage import Role
+from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import Change
 
 CODE = "VU130"
 SLUG = "host-device-node-missing"
@@ -65,7 +68,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
             Fix(
                 f"plug the device in, or correct '{path}' in the definition",
                 ("ls -l /dev/serial/by-id",),
-            )
+            ),
+            edit("or start without it: <serial type='pty'>"),
         ]
         seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
         yield _found(
@@ -76,3 +80,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(fixes),
             trouble.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Give the guest a terminal that leads to `virtup console` in place of the device."""
+    made: tuple[Change, ...] = ()
+    for tag in ("serial", "console", "parallel"):
+        for device in definition.devices(ev.definition, tag):
+            source = device.find("source")
+            if source is not None and source.get("path") == finding.subject:
+                made += revise.given(device, "type", "pty") + revise.dropped(source)
+    return made

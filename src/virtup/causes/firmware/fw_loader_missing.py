@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import revise
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.paths import Kind, failures, file_probes, troubles
 from virtup.causes.usage import Role
@@ -29,6 +30,7 @@ from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import Change
 
 CODE = "VU120"
 SLUG = "fw-loader-missing"
@@ -119,3 +121,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
             (Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
             told.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the firmware that there is."""
+    near = revise.named_in(finding, r"did you mean '(.*?)'")
+    loader = revise.first(ev.definition, "os/loader")
+    if not near or loader is None or (loader.text or "").strip() != finding.subject:
+        return ()
+    return revise.written(loader, near)

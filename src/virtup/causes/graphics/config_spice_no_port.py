@@ -16,10 +16,12 @@ nor autoport.
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU299"
 SLUG = "config-spice-no-port"
@@ -43,3 +45,9 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Have the port chosen."""
+    displays = definition.devices(ev.definition, "graphics")
+    return revise.given(revise.with_value(displays, "type", "spice"), "autoport", "yes")

@@ -19,11 +19,13 @@ each: qxl is gone from RHEL 9 and missing on ARM, virtio-vga-gl needs OpenGL mod
 
 from __future__ import annotations
 
-from virtup.causes import known
-from virtup.causes.finding import Fix
+from virtup.causes import definition, known, revise
+from virtup.causes.finding import Finding, Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
+from virtup.model.revision import path_of
 
 CODE = "VU290"
 SLUG = "config-video-model-missing"
@@ -60,3 +62,16 @@ NEGATIVE = (Evidence(stderr="'virtio-9p-pci' is not a valid device model name\n"
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Use virtio's card where the one that is missing was."""
+    models = [one.find("model") for one in definition.devices(ev.definition, "video")]
+    there = [one for one in models if one is not None and one.get("type") == finding.subject]
+    plain = tuple(
+        Change(path_of(one), str(name), str(value), None)
+        for one in there
+        for name, value in one.attrib.items()
+        if name != "type"
+    )
+    return plain + tuple(change for one in there for change in revise.given(one, "type", "virtio"))

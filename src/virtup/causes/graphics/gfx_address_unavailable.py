@@ -24,13 +24,14 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import nets, ports, usage
+from virtup.causes import definition, nets, ports, revise, usage
 from virtup.causes.finding import NOWHERE, Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe_network import Addresses
 from virtup.model.probe_system import Setting
+from virtup.model.repair import Change
 
 CODE = "VU091"
 SLUG = "gfx-address-unavailable"
@@ -125,3 +126,15 @@ def _finding(address: str, certainty: Certainty, evidence: str, at: int) -> Find
         (edit(f"change <listen address='{address}'/> to '127.0.0.1' or an address it has"),),
         at,
     )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Have it listen on this host alone."""
+    made: tuple[Change, ...] = ()
+    for display in definition.devices(ev.definition, "graphics"):
+        if display.get("listen") == finding.subject:
+            made += revise.given(display, "listen", "127.0.0.1")
+        listens = display.findall("listen")
+        one = revise.with_value(listens, "address", finding.subject)
+        made += revise.given(one, "address", "127.0.0.1")
+    return made

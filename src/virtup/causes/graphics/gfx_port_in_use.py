@@ -26,12 +26,13 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import ports
+from virtup.causes import definition, ports, revise
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.who import edit, holders
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, PortFact, PortHolder
+from virtup.model.repair import Change
 
 CODE = "VU090"
 SLUG = "gfx-port-in-use"
@@ -114,3 +115,10 @@ def _none_left(ev: Evidence) -> Iterator[Finding]:
             (Fix("see who listens there", ("ss -ltnp",)),),
             seen.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Have the port chosen."""
+    displays = definition.devices(ev.definition, "graphics")
+    one = revise.with_value(displays, "port", finding.subject)
+    return revise.given(one, "port", "-1") + revise.given(one, "autoport", "yes")

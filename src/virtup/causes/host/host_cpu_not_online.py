@@ -23,12 +23,14 @@ from __future__ import annotations
 
 import re
 
-from virtup.causes.finding import Fix
+from virtup.causes import revise
+from virtup.causes.finding import Finding, Fix
 from virtup.causes.phrase import Told
 from virtup.causes.proof import Proof, Shown, here
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe_system import Setting, SettingFact
+from virtup.model.repair import Change
 from virtup.model.scalar import parse_cpuset
 
 CODE = "VU381"
@@ -94,3 +96,14 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Drop what pins the guest to the CPUs that are missing: it runs on any."""
+    missing = set(parse_cpuset(finding.subject)) if finding.subject[:1].isdigit() else set()
+    root = revise.first(ev.definition, ".")
+    pins = list(root.iterfind("cputune/*[@cpuset]")) if root is not None else []
+    pinned = [one for one in pins if missing & set(parse_cpuset(str(one.get("cpuset"))))]
+    vcpu = root.find("vcpu[@cpuset]") if root is not None else None
+    all_of_them = vcpu is not None and missing & set(parse_cpuset(str(vcpu.get("cpuset"))))
+    return revise.dropped(*pinned) + (revise.given(vcpu, "cpuset", None) if all_of_them else ())

@@ -18,12 +18,14 @@ Name nodes that are there in `<numatune>`, or remove it.
 
 from __future__ import annotations
 
-from virtup.causes.finding import Fix
+from virtup.causes import revise
+from virtup.causes.finding import Finding, Fix
 from virtup.causes.phrase import Told
 from virtup.causes.proof import Proof, Shown, here
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe_system import Setting, SettingFact
+from virtup.model.repair import Change
 from virtup.model.scalar import parse_cpuset
 
 CODE = "VU382"
@@ -87,3 +89,8 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Leave the memory to be placed by the host."""
+    return revise.dropped(revise.first(ev.definition, "numatune"))

@@ -18,10 +18,12 @@ guest start without it.
 
 from __future__ import annotations
 
-from virtup.causes import pci
+from virtup.causes import definition, pci, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU241"
 SLUG = "usb-node-missing"
@@ -46,3 +48,12 @@ NEGATIVE = (Evidence(error="USB device 001:004 is in use by driver QEMU, domain 
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Start without the devices that are not there."""
+    made: tuple[Change, ...] = ()
+    for one in definition.devices(ev.definition, "hostdev"):
+        if one.get("type") == "usb":
+            made += revise.given(one.find("source"), "startupPolicy", "optional")
+    return made

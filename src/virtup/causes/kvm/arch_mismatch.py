@@ -18,10 +18,12 @@ other way round, is emulated (TCG).
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import hosts, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU224"
 SLUG = "arch-mismatch"
@@ -62,3 +64,8 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Run without KVM."""
+    return revise.without_kvm(ev.definition)

@@ -23,12 +23,13 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
+from virtup.model.repair import Change
 
 CODE = "VU066"
 SLUG = "cpu-host-mode-without-kvm"
@@ -78,3 +79,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.at,
     )
     yield from contradictions.HOST_MODEL.settled(ev, found, "")
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Drop the CPU that cannot be had without KVM: QEMU's own default takes its place."""
+    return revise.dropped(revise.first(ev.definition, "cpu"))

@@ -23,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import accel
+from virtup.causes import accel, revise
 from virtup.causes.finding import Finding
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
+from virtup.model.repair import Change
 
 CODE = "VU062"
 SLUG = "kvm-nested-off"
@@ -76,3 +77,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         ),
         verdict.at,
     )
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Run without KVM."""
+    return revise.without_kvm(ev.definition)

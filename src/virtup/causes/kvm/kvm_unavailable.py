@@ -25,11 +25,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import accel
+from virtup.causes import accel, revise
 from virtup.causes.finding import Finding, Fix, Safety
 from virtup.causes.who import account_name, edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
+from virtup.model.repair import Change
 
 CODE = "VU064"
 SLUG = "kvm-unavailable"
@@ -96,3 +97,8 @@ def _make(ev: Evidence) -> Fix:
         Safety.CONFIRM,
         ("rm /dev/kvm",),
     )
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Run without KVM."""
+    return revise.without_kvm(ev.definition)

@@ -22,12 +22,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from virtup.causes import hosts
-from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes import hosts, revise
+from virtup.causes.finding import Finding, Fix, Safety, mend
 from virtup.causes.memory.mem_host_ram_short import mib
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change, MountHugePages
 
 CODE = "VU308"
 SLUG = "mem-hugetlbfs-not-mounted"
@@ -73,14 +74,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 
 def _sized(finding: Finding, size_kib: int) -> Finding:
-    place = f"/dev/hugepages-{size_kib}kB"
-    mount = f"mount -t hugetlbfs -o pagesize={size_kib}K hugetlbfs {place}"
     fixes = (
-        Fix(
+        mend(
             f"mount one with pages of {mib(size_kib)}",
-            (f"mkdir -p {place}", mount),
-            Safety.CONFIRM,
-            (f"umount {place}",),
+            MountHugePages(size_kib, f"/dev/hugepages-{size_kib}kB"),
+            safety=Safety.CONFIRM,
         ),
         edit("or remove <hugepages>"),
     )
@@ -88,3 +86,8 @@ def _sized(finding: Finding, size_kib: int) -> Finding:
         f"No hugetlbfs with pages of {mib(size_kib)} is mounted, and the guest asks for such pages."
     )
     return replace(finding, sentence=what, fixes=fixes)
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Do without huge pages."""
+    return revise.dropped(revise.first(ev.definition, "memoryBacking/hugepages"))

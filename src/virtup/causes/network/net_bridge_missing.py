@@ -25,11 +25,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import interfaces
+from virtup.causes import definition, interfaces, revise
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
+from virtup.model.repair import Change
 
 CODE = "VU084"
 SLUG = "net-bridge-missing"
@@ -80,3 +81,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(fixes),
             named.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the bridge that there is."""
+    near = revise.named_in(finding, r"did you mean '(.*?)'")
+    sources = [
+        one
+        for nic in definition.devices(ev.definition, "interface")
+        if (one := nic.find("source")) is not None
+    ]
+    return revise.given(revise.with_value(sources, "bridge", finding.subject), "bridge", near)

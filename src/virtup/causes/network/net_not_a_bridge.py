@@ -22,11 +22,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import interfaces
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes import interfaces, revise
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, LinkFact
+from virtup.model.repair import Change
 
 CODE = "VU085"
 SLUG = "net-not-a-bridge"
@@ -75,6 +76,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
             named.name,
             certainty,
             tuple(evidence),
-            (edit("name a bridge, or use <interface type='direct'> on this interface,"),),
+            (
+                Fix("name a bridge, or use <interface type='direct'> on this interface"),
+                edit("or use <interface type='user'> for now: out to the network, not in,"),
+            ),
             named.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Give the interfaces on it QEMU's own network."""
+    return revise.to_user_network(ev.definition, "bridge", finding.subject)

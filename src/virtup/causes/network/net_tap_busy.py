@@ -22,12 +22,13 @@ import errno
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import interfaces
+from virtup.causes import definition, interfaces, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import edit, holders
 from virtup.causes.words import errno_of
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, Link, LinkFact
+from virtup.model.repair import Change
 
 CODE = "VU081"
 SLUG = "net-tap-busy"
@@ -81,3 +82,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
             (edit(f"drop <target dev='{named.name}'/> or use another name"),),
             named.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Leave the name to be chosen: the interface gets a tap of its own."""
+    nics = definition.devices(ev.definition, "interface")
+    targets = [one for nic in nics if (one := nic.find("target")) is not None]
+    return revise.dropped(revise.with_value(targets, "dev", finding.subject))

@@ -23,12 +23,14 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import revise
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
 from virtup.causes.usage import cpu_model
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import CpuModels, NamesFact
+from virtup.model.repair import Change
 
 CODE = "VU036"
 SLUG = "cpu-model-unknown"
@@ -90,3 +92,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     yield _found(
         sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at if seen else NOWHERE
     )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the nearest model that there is."""
+    near = revise.named_in(finding, r"change <model>.*</model> to '(.*)'")
+    model = revise.first(ev.definition, "cpu/model")
+    return revise.written(model, near) if near else ()

@@ -23,12 +23,13 @@ import errno
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import program
+from virtup.causes import program, revise
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.qemu.emulator_not_installed import alternatives
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact
+from virtup.model.repair import Change
 
 CODE = "VU033"
 SLUG = "emulator-foreign"
@@ -89,3 +90,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (fix,),
         refused.at,
     )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the emulator that there is."""
+    other = revise.named_in(finding, r"change <emulator> to '(.*?)'")
+    emulator = revise.first(ev.definition, "devices/emulator")
+    return revise.written(emulator, other) if other else ()

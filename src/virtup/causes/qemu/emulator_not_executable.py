@@ -24,14 +24,14 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import program
+from virtup.causes import program, revise
 from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
 from virtup.causes.program import NotRun
 from virtup.causes.qemu.emulator_not_installed import alternatives
 from virtup.causes.who import account, edit, grant, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact, PathAccess, PathFact
-from virtup.model.repair import SetMode
+from virtup.model.repair import Change, SetMode
 
 CODE = "VU032"
 SLUG = "emulator-not-executable"
@@ -124,3 +124,10 @@ def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
         seen = f"this host: '{fact.noexec}' is mounted noexec"
     evidence = (*refused.quotes, seen)
     return _found(sentence, path, Certainty.PROVEN, evidence, (fix,), refused.at)
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the emulator that there is."""
+    other = revise.named_in(finding, r"change <emulator> to '(.*?)'")
+    emulator = revise.first(ev.definition, "devices/emulator")
+    return revise.written(emulator, other) if other else ()

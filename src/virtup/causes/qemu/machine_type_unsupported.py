@@ -25,12 +25,14 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import revise
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.usage import machine
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Machines, NamesFact
+from virtup.model.repair import Change
 
 CODE = "VU035"
 SLUG = "machine-type-unsupported"
@@ -152,3 +154,10 @@ def _wanted(seen: Seen) -> str:
 def _look(ev: Evidence) -> Fix:
     command = f"{_emulator(ev) or 'qemu-system-x86_64'} -machine help"
     return Fix("choose one of those that it lists", (command,))
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the nearest machine type that there is."""
+    return revise.renamed(
+        revise.first(ev.definition, "os/type"), "machine", finding, r"change machine='.*' to '(.*)'"
+    )

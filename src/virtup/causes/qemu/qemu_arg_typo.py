@@ -26,12 +26,14 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.usage import options
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import NamesFact, Options
+from virtup.model.repair import Change
 
 CODE = "VU037"
 SLUG = "qemu-arg-typo"
@@ -176,3 +178,19 @@ def _why(seen: Seen) -> str:
         ("twice", "the id '{}' is used twice"),
     )
     return next(text.format(seen[group]) for group, text in reasons if seen[group])
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Remove the argument that a person wrote, with the value after it."""
+    root = revise.first(ev.definition, ".")
+    words = list(root.iterfind(f"{_QEMU}commandline/{_QEMU}arg")) if root is not None else []
+    values = [str(one.get("value", "")) for one in words]
+    if finding.subject not in values:
+        return ()
+    at = values.index(finding.subject)
+    follows = values[at + 1 : at + 2]
+    count = 2 if follows and not follows[0].startswith("-") else 1
+    return revise.dropped(*words[at : at + count])
+
+
+_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"

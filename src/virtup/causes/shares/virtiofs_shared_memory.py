@@ -16,11 +16,13 @@ virtiofsd and other vhost-user helpers read the guest's memory, which therefore 
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.proof import either
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU315"
 SLUG = "virtiofs-shared-memory"
@@ -43,3 +45,19 @@ NEGATIVE = (Evidence(error="virtiofsd died unexpectedly"),)
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Have the guest's memory shared."""
+    root = revise.first(ev.definition, ".")
+    memory = root.find("memoryBacking") if root is not None else None
+    if memory is None:
+        return (
+            Change("memoryBacking/source", "type", None, "memfd"),
+            Change("memoryBacking/access", "mode", None, "shared"),
+        )
+    return revise.below(memory, "access", "mode", "shared") + (
+        ()
+        if memory.find("hugepages") is not None
+        else revise.below(memory, "source", "type", "memfd")
+    )

@@ -17,10 +17,12 @@ it: containers' seccomp filters and `kernel.io_uring_disabled` forbid it.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import definition, hosts, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Ahead, Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU251"
 SLUG = "disk-io-uring-unsupported"
@@ -57,3 +59,10 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Have every disk that asks for io_uring use threads."""
+    drivers = [one.find("driver") for one in definition.devices(ev.definition, "disk")]
+    asking = [one for one in drivers if one is not None and one.get("io") == "io_uring"]
+    return tuple(change for one in asking for change in revise.given(one, "io", "threads"))

@@ -24,13 +24,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from virtup.causes import hosts
+from virtup.causes import definition, hosts, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.usage import image_of
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
+from virtup.model.repair import Change
 
 CODE = "VU017"
 SLUG = "disk-o-direct-unsupported"
@@ -74,3 +75,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.at,
     )
     yield from hosts.NO_DIRECT.settled(ev, found, path)
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Let the disk go through the host's cache, with the aio that needs none."""
+    made: tuple[Change, ...] = ()
+    for disk in definition.devices(ev.definition, "disk"):
+        source, driver = disk.find("source"), disk.find("driver")
+        if source is None or driver is None or finding.subject not in source.attrib.values():
+            continue
+        made += revise.given(driver, "cache", None)
+        made += revise.given(driver, "io", None) if driver.get("io") == "native" else ()
+    return made

@@ -26,13 +26,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
 from virtup.causes.paths import below
 from virtup.causes.usage import FileUse, Role, files
 from virtup.causes.who import holder, holders
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, LockFact, LockHolder
+from virtup.model.repair import ShutDownGuest
 
 CODE = "VU002"
 SLUG = "disk-write-lock"
@@ -190,8 +191,8 @@ def _who(ev: Evidence, by: tuple[Holder, ...]) -> str:
 def _fixes(ev: Evidence, by: Holder) -> tuple[Fix, ...]:
     managed = any(one.pid == by.pid for one in ev.running)
     if by.guest and managed:
-        stop = f"virtup shutdown {by.guest}"
-        return (Fix(f"shut {holder(by)} down first", (stop,), Safety.CONFIRM),)
+        repair = ShutDownGuest(by.guest, by.uuid)
+        return (mend(f"shut {holder(by)} down first", repair, safety=Safety.CONFIRM),)
     look = f"ps -fp {by.pid}"
     return (
         Fix(

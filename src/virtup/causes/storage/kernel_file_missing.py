@@ -26,12 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virtup.causes import revise
 from virtup.causes.finding import Finding, Fix
 from virtup.causes.paths import Kind, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.repair import Change
 
 CODE = "VU001"
 SLUG = "kernel-file-missing"
@@ -101,3 +103,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(fixes),
             trouble.at,
         )
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Name the file that there is."""
+    near = revise.named_in(finding, r"change the .* to '(.*)'")
+    for tag in ("kernel", "initrd", "dtb"):
+        one = revise.first(ev.definition, f"os/{tag}")
+        if near and one is not None and (one.text or "").strip() == finding.subject:
+            return revise.written(one, near)
+    return ()
