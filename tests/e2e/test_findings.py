@@ -6,6 +6,7 @@ after its repair: the fix's own command where there is one, else the change that
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -25,6 +26,8 @@ pytestmark = [
 ]
 as_root = pytest.mark.root
 NAME = "vm1"
+UNFORESEEN = frozenset({"VU037", "VU050", "VU051", "VU052", "VU053", "VU057"})
+"""Causes that only a QEMU that runs shows; of an unlisted option a check only warns."""
 RAW = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
 
 
@@ -89,7 +92,12 @@ class Guest:
         return self.daemon.virsh("create", path, "--paused", check=False)
 
     def told(self, code: str, *words: object, xml: str | None = None) -> str:
-        """Fail to start, and return the error, which names *code* and each of *words*."""
+        """Fail to start, and return the error, which names *code* and each of *words*.
+
+        A check says the same before, unless it cannot know.
+        """
+        if code not in UNFORESEEN:
+            assert code in self.checked(xml), f"'virtup check' did not foresee {code}"
         done = self.create(xml)
         assert done.returncode == 1, f"it started:\n{done.stdout}"
         said = done.stderr
@@ -97,6 +105,17 @@ class Guest:
         for word in words:
             assert str(word) in " ".join(said.split()), said
         return said
+
+    def checked(self, xml: str | None = None) -> list[str]:
+        """What stands against the start by ``virtup check``; empty when it says that it would start."""
+        path = self.place / "vm.xml"
+        path.write_text(xml or self.xml())
+        ask = lab.Client([lab.PROGRAMS / "virtup", "--json"], self.daemon.uri)
+        done = ask("check", path, check=False)
+        verdict = json.loads(done.stdout)
+        assert done.returncode == (0 if verdict["ok"] else 1), verdict
+        assert verdict["ok"] or verdict["sentence"] or verdict["findings"], verdict
+        return [one["code"] for one in verdict["findings"]]
 
     def mend(self, said: str) -> None:
         """Run the commands of the fix in *said*, pasted as they stand there."""
@@ -109,6 +128,7 @@ class Guest:
         subprocess.run([*self.inside, *command], check=check)
 
     def starts(self) -> None:
+        assert not self.checked(), "a false alarm"
         done = self.create()
         assert done.returncode == 0, done.stderr
         self.daemon.virsh("destroy", NAME)
