@@ -15,13 +15,20 @@ _COMMANDS = {
     "pacman": "pacman -S",
     "apk": "apk add",
 }
+_AGAIN = {
+    "apt": "apt-get install --reinstall",
+    "dnf": "dnf reinstall",
+    "zypper": "zypper install --force",
+    "pacman": "pacman -S",
+    "apk": "apk fix",
+}
 _PACKAGES: dict[str, dict[str, str]] = {
     "qemu": {
-        "apt": "qemu-system-x86",
-        "dnf": "qemu-kvm",
-        "zypper": "qemu-x86",
-        "pacman": "qemu-system-x86",
-        "apk": "qemu-system-x86_64",
+        "apt": "qemu-system-{family}",
+        "dnf": "qemu-system-{name}",
+        "zypper": "qemu-{family}",
+        "pacman": "qemu-system-{name}",
+        "apk": "qemu-system-{name}",
     },
     "swtpm": {
         "apt": "swtpm swtpm-tools",
@@ -94,6 +101,16 @@ _PACKAGES: dict[str, dict[str, str]] = {
     },
 }
 
+_FAMILIES = {
+    "x86_64": "x86",
+    "i386": "x86",
+    "aarch64": "arm",
+    "arm": "arm",
+    "ppc64": "ppc",
+    "ppc": "ppc",
+}
+"""Packages of QEMU that hold more than one architecture."""
+
 
 def system(ev: Evidence) -> Iterator[System]:
     """Ask which operating system the host runs, where it is this one."""
@@ -101,20 +118,28 @@ def system(ev: Evidence) -> Iterator[System]:
         yield System()
 
 
-def install(ev: Evidence, what: str, text: str = "install it", *, name: str = "") -> Fix:
+def install(
+    ev: Evidence, what: str, text: str = "install it", *, name: str = "", again: bool = False
+) -> Fix:
     """Return the fix that installs *what* by the host's own packager.
 
-    *name* is that of the one driver, where a package holds just one. Of a host that is not known
+    *name* is that of the one driver or architecture, where a package holds just one; *again*: it
+    is there already, and broken. Of a host that is not known
     the fix names the packages of Debian and of Fedora, the two from which the others come.
     """
-    packages = {key: one.replace("{name}", name) for key, one in _PACKAGES[what].items()}
+    family = _FAMILIES.get(name, "misc")
+    packages = {
+        key: one.replace("{name}", name).replace("{family}", family)
+        for key, one in _PACKAGES[what].items()
+    }
     fact = ev.fact(System())
     packager = fact.packager if fact else ""
     if packager in packages:
-        command = f"{_COMMANDS[packager]} {packages[packager]}"
+        verbs = _AGAIN if again else _COMMANDS
+        command = f"{verbs[packager]} {packages[packager]}"
         return Fix(text, (command,), Safety.CONFIRM)
     if fact is not None:
         return Fix(f"{text} (Debian calls it {packages['apt']})", (), Safety.MANUAL)
     elsewhere = f" ({packages['dnf']} on Fedora)" if packages.get("dnf", "") else ""
-    commands = (f"{_COMMANDS['apt']} {packages['apt']}",)
+    commands = (f"{(_AGAIN if again else _COMMANDS)['apt']} {packages['apt']}",)
     return Fix(f"{text}{elsewhere}", commands, Safety.CONFIRM)

@@ -22,14 +22,15 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import revise
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes import packages, revise
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, failures, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
+from virtup.model.probe_system import System
 from virtup.model.repair import Change
 
 CODE = "VU120"
@@ -72,9 +73,11 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[PathAccess]:
+def probes(ev: Evidence) -> Iterator[PathAccess | System]:
     """Ask for the firmware files."""
-    return file_probes(ev, ROLES)
+    yield from file_probes(ev, ROLES)
+    if failures(ev):
+        yield from packages.system(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -82,7 +85,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     for trouble in troubles(ev, ROLES, {Kind.MISSING}):
         path, fact = trouble.use.path, trouble.fact
         seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
-        fixes = [Fix("install the firmware", ("apt-get install ovmf seabios",), Safety.CONFIRM)]
+        fixes = [_install(ev, path)]
         if fact and fact.nearby:
             fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct <loader>"))
         yield _found(
@@ -118,7 +121,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
             told["name"] or "UEFI firmware",
             Certainty.LIKELY,
             (told.quote,),
-            (Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
+            (_install(ev, ""),),
             told.at,
         )
 
@@ -130,3 +133,9 @@ def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
     if not near or loader is None or (loader.text or "").strip() != finding.subject:
         return ()
     return revise.written(loader, near)
+
+
+def _install(ev: Evidence, path: str) -> Fix:
+    """A BIOS lies with QEMU's ROMs, UEFI in a package of its architecture's own."""
+    what = "roms" if "bios" in path.lower() else "aavmf" if "AAVMF" in path else "ovmf"
+    return packages.install(ev, what, "install the firmware")

@@ -18,8 +18,7 @@ secure boot in the package relax what is asked for.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
-from virtup.causes.finding import Fix, Safety
+from virtup.causes import hosts, packages
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
 
@@ -39,7 +38,7 @@ _TOLD = Told(
         r"firmware (?:type|auto ?selection)[^\n]*(?:not supported|unsupported|is not available)[^\n]*",
         r"no (?:matching |suitable )?(?:firmware|UEFI) descriptor[^\n]*",
     ),
-    fixes=(Fix("install the firmware", ("apt-get install ovmf",), Safety.CONFIRM),),
+    fixes=(packages.install(Evidence(), "ovmf", "install the firmware"),),
     proof=hosts.NO_FIRMWARE,
 )
 POSITIVE = (Evidence(error="operation failed: Unable to find any firmware to satisfy 'efi'"),)

@@ -22,11 +22,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes import packages
+from virtup.causes.finding import Certainty, Finding
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import PathAccess, PathFact
+from virtup.model.probe import PathAccess, PathFact, Probe
 
 CODE = "VU122"
 SLUG = "fw-rom-missing"
@@ -61,7 +63,7 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[PathAccess]:
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for the file in the directories that distributions use."""
     seen = said(ev).find(_WORDS)
     if seen is not None and ev.uid is not None:
@@ -69,6 +71,7 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
             PathAccess(path, "read", ev.uid, ev.gids)
             for path in _places(seen["rom"] or seen["bios"])
         )
+        yield from packages.system(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -80,20 +83,26 @@ def find(ev: Evidence) -> Iterator[Finding]:
     facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in _places(name)]
     if any(fact is not None and fact.exists for fact in facts):
         return
-    looked = any(fact is not None for fact in facts)
+    looked = all(fact is not None for fact in facts)
     evidence = [
         seen.quote,
-        *([f"this host has no '{name}' in {', '.join(FOLDERS)}"] if looked else []),
+        *([_nowhere(name)] if looked else []),
     ]
     yield _found(
         f"The ROM file '{name}' is not installed where QEMU looks for it.",
         name,
-        Certainty.LIKELY if looked else Certainty.POSSIBLE,
+        Certainty.PROVEN if looked else Certainty.POSSIBLE,
         tuple(evidence),
-        (Fix("install it", ("apt-get install ipxe-qemu seabios",), Safety.CONFIRM),),
+        (packages.install(ev, "roms"),),
         seen.at,
     )
 
 
 def _places(name: str) -> list[str]:
     return [name] if name.startswith("/") else [f"{folder}/{name}" for folder in FOLDERS]
+
+
+def _nowhere(name: str) -> str:
+    if name.startswith("/"):
+        return f"this host: '{name}' does not exist"
+    return f"this host: no '{name}' in {', '.join(FOLDERS)}"

@@ -24,6 +24,7 @@ from virtup.causes.finding import Certainty, Finding
 from virtup.causes.who import account, edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PortFact, PortHolder
+from virtup.model.probe_system import Setting
 
 CODE = "VU088"
 SLUG = "net-hostfwd-privileged-port"
@@ -41,28 +42,39 @@ NEGATIVE = (
     Evidence(stderr=_SAID, uid=991, host={PortHolder(80): PortFact(True, "0.0.0.0")}),  # noqa: S104
 )
 
+RESERVED = 1024
+FIRST_FREE = Setting("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[PortHolder]:
-    """Ask whether somebody has the port already."""
-    return ports.probes(ev)
+def probes(ev: Evidence) -> Iterator[PortHolder | Setting]:
+    """Ask whether somebody has the port already, and from which one on they are free to take."""
+    yield from ports.probes(ev)
+    if ev.uid is not None and any(one.use.port < RESERVED for one in ports.taken(ev)):
+        yield FIRST_FREE
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each low port that nobody has and QEMU may not open."""
     for taken in ports.taken(ev):
         use, fact = taken.use, taken.fact
-        if use.what != "port forward" or use.port >= 1024 or (fact and fact.listening):
+        if use.what != "port forward" or use.port >= RESERVED or (fact and fact.listening):
             continue
         evidence = list(taken.quotes)
         if fact is not None:
             evidence.append(f"this host: nobody listens on {use.protocol} port {use.port}")
+        first = ev.fact(FIRST_FREE)
+        certainty = Certainty.LIKELY
+        if first is not None and first.value.isdigit() and fact is not None and ev.uid:
+            if use.port >= int(first.value):
+                continue
+            certainty = Certainty.PROVEN
+            evidence.append(f"this host: only root opens ports below {first.value}")
         yield _found(
             f"{account(ev)} may not open the host's {use.protocol} port {use.port} "
             "(below 1024), which is to be forwarded.",
             str(use.port),
-            Certainty.LIKELY,
+            certainty,
             tuple(evidence),
             (edit(f"forward a port from 1024 up instead of {use.port}"),),
             taken.at,

@@ -26,11 +26,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import program
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes import packages, program
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact
+from virtup.model.probe_system import System
 
 CODE = "VU034"
 SLUG = "emulator-library-missing"
@@ -76,12 +77,15 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[Emulator]:
+def probes(ev: Evidence) -> Iterator[Emulator | System]:
     """Ask for the program when it did not run, or its loader complains."""
     yield from program.probe(ev)
+    if program.not_run(ev) is not None:
+        yield from packages.system(ev)
     seen = said(ev).find(_WORDS)
     if seen is not None and ev.emulator and ev.uid is not None:
         yield Emulator(ev.emulator, ev.uid, ev.gids)
+        yield from packages.system(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -116,15 +120,19 @@ def _foreseen(ev: Evidence) -> Iterator[Finding]:
             ev.emulator,
             Certainty.PROVEN,
             (f"this host: the loader finds no '{name}'",),
-            _fixes(ev.emulator),
+            _fixes(ev, ev.emulator),
         )
 
 
-def _fixes(path: str) -> tuple[Fix, ...]:
+def _fixes(ev: Evidence, path: str) -> tuple[Fix, ...]:
     return (
         Fix("install what has it, or reinstall QEMU", (f"ldd {path} | grep 'not found'",)),
-        Fix("or reinstall", ("apt-get install --reinstall qemu-system-x86",), Safety.CONFIRM),
+        packages.install(ev, "qemu", "or install it again", name=_architecture(path), again=True),
     )
+
+
+def _architecture(path: str) -> str:
+    return path.rpartition("qemu-system-")[2] if "qemu-system-" in path else "x86_64"
 
 
 def _complaint(ev: Evidence) -> Iterator[Finding]:
@@ -140,6 +148,6 @@ def _complaint(ev: Evidence) -> Iterator[Finding]:
         path,
         Certainty.PROVEN if proven else Certainty.LIKELY,
         (seen.quote, *((f"this host: the loader finds no '{name}'",) if proven else ())),
-        _fixes(path),
+        _fixes(ev, path),
         seen.at,
     )

@@ -24,11 +24,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import program
-from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes import packages, program
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact
+from virtup.model.probe_system import System
 
 CODE = "VU030"
 SLUG = "emulator-not-installed"
@@ -68,9 +69,11 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[Emulator]:
+def probes(ev: Evidence) -> Iterator[Emulator | System]:
     """Ask for the program when it did not run."""
-    return program.probe(ev)
+    yield from program.probe(ev)
+    if program.not_run(ev) is not None:
+        yield from packages.system(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -84,7 +87,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
             named,
             Certainty.LIKELY,
             (none.quote,),
-            (_install(named),),
+            (_install(ev, named),),
             none.at,
         )
     gone = program.not_run(ev)
@@ -95,7 +98,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         gone.path,
         Certainty.PROVEN,
         (*gone.quotes, f"this host has no '{gone.path}'"),
-        (_install(target(gone.path)),),
+        (_install(ev, target(gone.path)),),
         gone.at,
     )
 
@@ -125,9 +128,5 @@ def alternatives(path: str, fact: EmulatorFact) -> list[str]:
     )
 
 
-_PACKAGES = {"x86_64": "x86", "i386": "x86", "aarch64": "arm", "arm": "arm", "ppc64": "ppc"}
-
-
-def _install(arch: str) -> Fix:
-    package = "qemu-system-" + _PACKAGES.get(arch, "x86" if not arch else "misc")
-    return Fix("install QEMU", (f"apt-get install {package}",), Safety.CONFIRM)
+def _install(ev: Evidence, arch: str) -> Fix:
+    return packages.install(ev, "qemu", "install QEMU", name=arch or "x86_64")

@@ -17,8 +17,7 @@ its own since QEMU 8.0.
 
 from __future__ import annotations
 
-from virtup.causes import programs
-from virtup.causes.finding import Fix, Safety
+from virtup.causes import packages, programs
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
 
@@ -35,7 +34,7 @@ _TOLD = Told(
         r"'?(?P<subject>/?\S*virtiofsd)\x22?'?:? (?:executable file )?(?:not found|is not installed|does not exist|no such file)[^\n]*",
         r"(?:cannot|could not|couldn't|failed to) (?:find|locate|execute|check)[^\n]*?(?P<subject>/\S*virtiofsd)?'?[^\n]*virtiofsd?[^\n]*",
     ),
-    fixes=(Fix("install it", ("apt-get install virtiofsd",), Safety.CONFIRM),),
+    fixes=(packages.install(Evidence(), "virtiofsd"),),
     proof=programs.program_missing("virtiofsd", package="virtiofsd"),
 )
 POSITIVE = (Evidence(error="operation failed: Unable to find a satisfying virtiofsd"),)

@@ -17,8 +17,7 @@ of their own (swtpm, swtpm-tools).
 
 from __future__ import annotations
 
-from virtup.causes import programs
-from virtup.causes.finding import Fix, Safety
+from virtup.causes import packages, programs
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
 
@@ -37,7 +36,7 @@ _TOLD = Told(
         r"TPM (?:backend )?(?:type )?'?emulator'?[^\n]*(?:not supported|unavailable)[^\n]*",
         r"(?:cannot|failed to|unable to) (?:execute|check)[^\n]*?(?P<subject>/\S*swtpm\w*)'?: no such file[^\n]*",
     ),
-    fixes=(Fix("install it", ("apt-get install swtpm swtpm-tools",), Safety.CONFIRM),),
+    fixes=(packages.install(Evidence(), "swtpm"),),
     proof=programs.program_missing("swtpm", "swtpm_setup", package="swtpm"),
 )
 POSITIVE = (Evidence(error="Unable to find 'swtpm_setup' binary in $PATH"),)
