@@ -143,6 +143,37 @@ def make_big(make_daemon: Callable[..., lab.Daemon], guest_dir: Path, settings: 
     return scene
 
 
+def resident_bytes(path: Path) -> int:
+    """How much of a file is in the page cache."""
+    told = ["fincore", "--bytes", "--noheadings", "--output", "RES", path]
+    return int(subprocess.run(told, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("format", ["raw", "zstd"])
+def test_bypass_cache_leaves_nothing_in_the_page_cache(
+    make_daemon: Callable[..., lab.Daemon], guest_dir: Path, format: str
+) -> None:
+    big = make_big(make_daemon, guest_dir, f'save_image_format = "{format}"\n')
+    file, few = big.daemon.root / "file", 1 << 20
+    big.virsh("save", "g", file)
+    size = file.stat().st_size
+    assert size > RANDOM_MIB << 20
+    assert resident_bytes(file) > size // 2  # without, and seen as it is
+    big.virsh("restore", file, "--bypass-cache")
+    assert resident_bytes(file) < few
+    big.virsh("save", "g", file, "--bypass-cache")
+    assert resident_bytes(file) < few
+    big.virsh("restore", file)
+    assert big.state() == "running (restored)"
+    big.virsh("managedsave", "g", "--bypass-cache")
+    assert resident_bytes(big.image) < few
+    copy = file.with_name("copy")
+    os.link(big.image, copy)
+    big.virsh("start", "g", "--bypass-cache")
+    assert resident_bytes(copy) < few
+    assert big.state() == "running (restored)"
+
+
 @contextlib.contextmanager
 def small_file_system(place: Path) -> Iterator[None]:
     """A file system of 8 MiB on *place*."""

@@ -7,12 +7,14 @@ import contextlib
 import logging
 import uuid as uuids
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from virtup.drivers.autostart import Autostart
 from virtup.drivers.guest import (
     START_AUTODESTROY,
+    START_BYPASS_CACHE,
     START_PAUSED,
     START_VALIDATE,
     Guest,
@@ -230,7 +232,8 @@ class Domains:
         domain = await self.saving.domain_of(image)
         refused = partial(self.saving.refused, guest.name)
         try:
-            await self.launch(guest, domain, flags, client_id, image=image, refused=refused)
+            loaded = replace(image, past_cache=bool(flags & START_BYPASS_CACHE))
+            await self.launch(guest, domain, flags, client_id, image=loaded, refused=refused)
         except VirtError:
             self.saving.saves.look_for_retired(guest.name)
             raise

@@ -84,6 +84,7 @@ class Saving:
             temporary=save_file.temporary_of(path, save_file.PART),
             format=format_of(format or self._format),
             running=running_flag(flags),
+            past_cache=bool(flags & SAVE_BYPASS_CACHE),
             xml=xml,
         )
         await save(machine, request, disk=self._disk, clock=self._clock)
@@ -98,6 +99,7 @@ class Saving:
             temporary=self.saves.temporary(guest.name),
             format=format_of(self._format),
             running=running_flag(flags),
+            past_cache=bool(flags & SAVE_BYPASS_CACHE),
         )
         await save(machine, request, disk=self._disk, clock=self._clock)
         self.saves.saved(guest.name)
@@ -187,7 +189,8 @@ class Saving:
             changed = await self.domain_of(image, xml)
             restorer.require_guest(changed, domain.name, str(domain.uuid))
             domain = changed
-        return with_running(image, running_flag(flags)), domain
+        image = with_running(image, running_flag(flags))
+        return replace(image, past_cache=bool(flags & SAVE_BYPASS_CACHE)), domain
 
     # -- looking into images, and changing them ------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from virtup.errors import VirtError
 from virtup.host import pipes, save_file
@@ -22,7 +23,10 @@ from virtup.machine.save import compress, stream
 from virtup.machine.save.stream import StreamFailed
 from virtup.model.domain import Domain
 from virtup.model.save_format import Format
-from virtup.model.save_image import Damage, ImageDamaged
+from virtup.model.save_image import BLOCK_BYTES, Damage, ImageDamaged
+
+LET_GO_BYTES = 32 * BLOCK_BYTES
+"""How much of an image is read before the page cache lets go of it, if it is to."""
 
 
 def examine(path: str) -> Image:
@@ -81,20 +85,41 @@ async def load(monitor: Monitor, image: Image, job: Job, *, alive: Callable[[], 
     ImageDamaged before any other error when a block is not what it was; StreamFailed when QEMU
     could not load it.
     """
-    checking = asyncio.ensure_future(_check(image))
+    reading = _Reading(save_file.open_stream(image), past_cache=image.past_cache)
+    checking = asyncio.ensure_future(_check(image, reading))
     failure: VirtError | None = None
     try:
-        await _receive(monitor, image, job, alive)
-    except VirtError as error:
-        failure = error
-    except BaseException:
-        checking.cancel()
+        try:
+            await _receive(monitor, image, reading.file, job, alive=alive)
+        except VirtError as error:
+            failure = error
+        # what the digests say goes before what QEMU made of the bytes
+        await asyncio.shield(checking)
+    finally:
+        reading.ended = True
         await asyncio.gather(checking, return_exceptions=True)
-        raise
-    # what the digests say goes before what QEMU made of the bytes
-    await checking
+        if image.past_cache:
+            save_file.let_go(reading.file)
+        pipes.close(reading.file)
     if failure is not None:
         raise failure
+
+
+@dataclass
+class _Reading:
+    """An image that QEMU and a checking thread read; ``file`` is QEMU's, with its offset."""
+
+    file: int
+    past_cache: bool
+    ended: bool = False
+    let_go: int = 0
+
+    def reached(self, at: int) -> bool:
+        """Have the page cache let go of what both have read; tell whether to read on."""
+        if self.past_cache and at - self.let_go >= LET_GO_BYTES:
+            self.let_go = at
+            save_file.let_go(self.file, min(at, save_file.place_in(self.file)))
+        return not self.ended
 
 
 def to_blame(failed: StepFailed, image: Image | None) -> ImageDamaged | None:
@@ -111,38 +136,30 @@ def to_blame(failed: StepFailed, image: Image | None) -> ImageDamaged | None:
     return None
 
 
-async def _check(image: Image) -> None:
-    trailer = image.trailer
-    if trailer is None:
+async def _check(image: Image, reading: _Reading) -> None:
+    if image.trailer is not None:
+        check = save_file.check_blocks
+        await asyncio.to_thread(check, image.path, image.trailer, go_on=reading.reached)
+
+
+async def _receive(
+    monitor: Monitor, image: Image, file: int, job: Job, *, alive: Callable[[], bool]
+) -> None:
+    if image.head.header.format is Format.RAW:
+        await stream.receive(monitor, file, job, alive)
         return
-    stop = False
+    program = compress.decompressor(image.head.header.format, file, image.stream_bytes)
     try:
-        await asyncio.to_thread(save_file.check_blocks, image.path, trailer, cancelled=lambda: stop)
-    except asyncio.CancelledError:
-        stop = True
+        loading = asyncio.ensure_future(stream.receive(monitor, program.end, job, alive))
+        await asyncio.sleep(0)
+        await loading
+        await program.finish()
+    except (StreamFailed, MonitorGone):
+        await program.finish()  # it says why, if it ended first
         raise
-
-
-async def _receive(monitor: Monitor, image: Image, job: Job, alive: Callable[[], bool]) -> None:
-    file = save_file.open_stream(image)
-    try:
-        if image.head.header.format is Format.RAW:
-            await stream.receive(monitor, file, job, alive)
-            return
-        program = compress.decompressor(image.head.header.format, file, image.stream_bytes)
-        try:
-            loading = asyncio.ensure_future(stream.receive(monitor, program.end, job, alive))
-            await asyncio.sleep(0)
-            await loading
-            await program.finish()
-        except (StreamFailed, MonitorGone):
-            await program.finish()  # it says why, if it ended first
-            raise
-        except BaseException:
-            await program.kill()
-            raise
-    finally:
-        pipes.close(file)
+    except BaseException:
+        await program.kill()
+        raise
 
 
 def describe(image: Image) -> dict[str, object]:
