@@ -20,17 +20,21 @@ Copy the kernel again (`vmlinuz`, not `vmlinux.gz` or the package), or boot from
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from virtup.causes import hosts, usage
-from virtup.causes.finding import Finding, Fix
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.phrase import Ahead, Told
 from virtup.causes.proof import Proof, Shown, holds
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe_files import KernelImage
+from virtup.model.probe import Probe
+from virtup.model.probe_files import KernelImage, KernelImageFact
 
 CODE = "VU258"
 SLUG = "kernel-file-invalid"
@@ -84,16 +88,43 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(stderr="qemu: invalid kernel header\n"),
     Evidence(stderr="qemu-system-aarch64: could not load kernel '/srv/vmlinuz'\n"),
+    Evidence(
+        stderr="qemu: could not load kernel '/srv/vmlinuz': No such file or directory\n",
+        uid=991,
+        host={KernelImage("/srv/vmlinuz"): KernelImageFact(size=0)},
+    ),
 )
 NEGATIVE = (
     Evidence(stderr="qemu: could not open kernel file '/srv/vmlinuz': No such file or directory\n"),
 )
 
-probes = _TOLD.probes
+_EMPTY = re.compile(r"could not load kernel '(?P<path>/[^'\n]+)': [^\n]*", re.IGNORECASE)
+"""What QEMU says of a file of 0 bytes, with an error that is another call's."""
+
+
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for the head of the kernel."""
+    yield from _TOLD.probes(ev)
+    seen = said(ev).find(_EMPTY)
+    if seen is not None and ev.uid is not None:
+        yield KernelImage(seen["path"])
+
+
+def _empty(ev: Evidence) -> Iterator[Finding]:
+    seen = said(ev).find(_EMPTY)
+    fact = ev.fact(KernelImage(seen["path"])) if seen is not None else None
+    if seen is None or fact is None or fact.size:
+        return
+    path = seen["path"]
+    evidence = (seen.quote, f"this host: '{path}' is empty")
+    fix = edit("name a kernel (vmlinuz, bzImage)")
+    sentence = f"'{path}' is no kernel that QEMU can boot: it is empty."
+    yield Finding(CODE, SLUG, sentence, path, Certainty.PROVEN, evidence, (fix,), seen.at)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the path of the kernel where QEMU does not say it."""
+    yield from _empty(ev)
     named = [use.path for use in usage.files(ev.argv) if use.role is Role.KERNEL]
     for finding in _TOLD.find(ev):
         pathless = named and not finding.subject.startswith("/")
