@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import accel
-from virtup.causes.finding import Finding, Safety, mend
+from virtup.causes.finding import Finding, Fix, Safety, mend
 from virtup.causes.who import account, account_name
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Kvm, KvmFact
@@ -75,9 +75,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
     )
     fixes = [join]
     if group == "root" or (fact and fact.mode[-2:-1] not in {"6", "7"}):
+        # the group would not help, or would give the account far more than this device
         text = "let the account use the device until the next boot"
         repair = GrantAccess("/dev/kvm", ev.uid or 0, who, "rw-")
-        fixes.insert(0, mend(text, repair, safety=Safety.CONFIRM if ev.uid else Safety.MANUAL))
+        safety = Safety.CONFIRM if ev.uid else Safety.MANUAL
+        again = ("udevadm trigger --name-match=kvm",)
+        fixes = [
+            mend(text, repair, safety=safety),
+            Fix("have udev give the device its usual group and mode", again),
+        ]
     yield _found(
         sentence + ".",
         "/dev/kvm",
