@@ -71,8 +71,10 @@ class Adapter(Base):
             raise RuntimeError(f"virtupd: {word or 'ended without a word'}")
 
     def teardown(self):
-        """End the daemon; the cell's end kills its guests."""
-        if self.daemon is not None:
+        """Take back what was mended, of which huge pages are the host's, and end the daemon."""
+        if self.daemon is not None and self.daemon.poll() is None:
+            self._verb("destroy", "vm1")
+            self._verb("fix", "vm1", "--undo")
             self.daemon.send_signal(signal.SIGTERM)
             self.daemon.wait(20)
 
@@ -119,7 +121,7 @@ class Adapter(Base):
         return self._verb(*asked).out.strip()
 
     def fix(self, name):
-        return self._verb("fix", name, "--apply", "--yes")
+        return self._verb("fix", self.refused or name, "--apply", "--yes")
 
     def guest_log(self, name):
         try:
