@@ -23,17 +23,11 @@ def by(model: str, *words: str) -> Proof:
     leaves it open, for a module need not log what it refuses.
     """
 
-    def probe(ev: Evidence, subject: str) -> Denials:
-        bare = subject.rpartition("/")[2]
-        pid = f"pid={ev.pid}" if ev.pid else ""
-        named = (*words, bare, profile(ev), pid)
-        return Denials(tuple(dict.fromkeys(word for word in named if word)))
-
     def asks(ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
-        return (System(), probe(ev, subject))
+        return (System(), asked(ev, subject, *words))
 
     def judges(ev: Evidence, subject: str) -> Shown | None:
-        host, seen = ev.fact(System()), ev.fact(probe(ev, subject))
+        host, seen = ev.fact(System()), ev.fact(asked(ev, subject, *words))
         if host is None:
             return None
         if not is_on(host.lsm, host.selinux, model):
@@ -43,6 +37,13 @@ def by(model: str, *words: str) -> Proof:
         return holds(f"the log has {shortened(lines[-1])}") if lines else None
 
     return Proof(judges, asks)
+
+
+def asked(ev: Evidence, subject: str, *words: str) -> Denials:
+    """Return the probe of what was refused of *subject* and *words*, to the guest and its QEMU."""
+    pid = f"pid={ev.pid}" if ev.pid else ""
+    named = (*words, subject.rpartition("/")[2], profile(ev), pid)
+    return Denials(tuple(dict.fromkeys(word for word in named if word)))
 
 
 NAMES = {"apparmor": "AppArmor", "selinux": "SELinux"}

@@ -345,21 +345,26 @@ NO_DIRECT = Proof(
 """The file's file system refuses O_DIRECT."""
 
 
-def _root_refused(ev: Evidence, subject: str) -> Shown | None:
+def on_file_server(kind: str) -> bool:
+    """Does a server decide who may do what on a file system of this *kind*?"""
+    return kind.startswith(("nfs", "fuse", "cifs", "smb", "9p", "ceph", "gluster"))
+
+
+def _not_ours_to_give(ev: Evidence, subject: str) -> Shown | None:
     fact = ev.fact(Open(subject))
     if fact is None or not fact.by_root:
         return None
-    if not fact.filesystem.startswith(("nfs", "fuse", "cifs", "smb")):
-        return refuted(f"'{subject}' lies on {fact.filesystem}, where root is not squashed")
-    if fact.error in {"EACCES", "EPERM"}:
-        return holds(f"'{fact.mount}' is {fact.filesystem}, and root itself is refused '{subject}'")
-    return None
+    where = f"'{subject}' lies on {fact.filesystem} at '{fact.mount}'"
+    if not on_file_server(fact.filesystem):
+        return refuted(f"{where}, where root is not squashed")
+    root = ", and root itself may not open it" if fact.error in {"EACCES", "EPERM"} else ""
+    return holds(f"{where}{root}")
 
 
-ROOT_REFUSED = Proof(
-    _root_refused, lambda _ev, subject: (Open(subject),) if subject[:1] == "/" else ()
+NOT_OURS_TO_GIVE = Proof(
+    _not_ours_to_give, lambda _ev, subject: (Open(subject),) if subject[:1] == "/" else ()
 )
-"""Root itself is refused the file by a file server."""
+"""The owner of the file is a file server's to change."""
 
 
 def _not_a_block_device(ev: Evidence, subject: str) -> Shown | None:

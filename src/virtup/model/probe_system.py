@@ -273,7 +273,12 @@ class OpenFact(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Open(Probe[OpenFact]):
-    """Can we ourselves open the regular file at *path* to read, past the page cache if *direct*?"""
+    """Does the regular file at *path* open to be read, past the page cache if *direct*?
+
+    It is opened as *uid* with *gids*, by ourselves when that is None.
+    """
 
     path: str
     direct: bool = False
+    uid: int | None = None
+    gids: tuple[int, ...] = ()

@@ -27,13 +27,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from virtup.causes import denied
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, Trouble, file_probes, troubles
+from virtup.causes.proof import here
 from virtup.causes.usage import Role
 from virtup.causes.who import account
 from virtup.causes.words import noted
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, KernelLog, KernelLogFact, PathAccess, PathFact, Probe
+from virtup.model.probe_system import System
 
 CODE = "VU016"
 SLUG = "disk-apparmor-denied"
@@ -77,11 +80,14 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[PathAccess | KernelLog]:
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for the files, and for what the kernel logged of the process."""
     yield from file_probes(ev, ROLES)
-    if ev.pid and any(troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH})):
-        yield KernelLog(ev.pid)
+    for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH}):
+        yield System()
+        yield denied.asked(ev, trouble.use.path)
+        if ev.pid:
+            yield KernelLog(ev.pid)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -91,6 +97,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
             continue
         path, noun = trouble.use.path, trouble.use.role.value
         denial = _denial(ev, trouble)
+        if not denial and _no_module(ev):
+            continue
         allowed = f"this host: modes and lists of '{path}' allow it"
         sentence = f"A security module denies {account(ev)} the {noun} '{path}'"
         if trouble.fact is None:
@@ -117,6 +125,13 @@ def _certainty(ev: Evidence, trouble: Trouble, denial: str) -> Certainty:
     return Certainty.LIKELY if ev.notes and trouble.fact is None else Certainty.PROVEN
 
 
+def _no_module(ev: Evidence) -> bool:
+    """Is it known that no module is on that could refuse a file?"""
+    host = ev.fact(System())
+    modules = {"apparmor", "selinux", "smack", "tomoyo", "landlock"}
+    return host is not None and not modules & set(host.lsm) and not host.selinux
+
+
 def _by_qemu(trouble: Trouble) -> bool:
     """A check of libvirt's of a file is not confined: only QEMU's words may mean a module."""
     disk = trouble.use.role in {Role.DISK, Role.BACKING}
@@ -125,10 +140,11 @@ def _by_qemu(trouble: Trouble) -> bool:
 
 def _denial(ev: Evidence, trouble: Trouble) -> str:
     log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
+    seen_since = ev.fact(denied.asked(ev, trouble.use.path))
     name = trouble.use.path.rpartition("/")[2]
-    for line in log.lines if log else ():
+    for line in (*(log.lines if log else ()), *(seen_since.lines if seen_since else ())):
         if _DENIAL.search(line) and name in line:
-            return line
+            return here(f"the log has {denied.shortened(line)}")
     for seen in noted(ev).find_all(_DENIAL):
         if name in seen.line or (ev.notes and trouble.fact is None and _OF_QEMU.search(seen.line)):
             return seen.quote

@@ -17,13 +17,25 @@ Give the file to QEMU's account on the server, export with `no_root_squash` or
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from shlex import quote
+from typing import Any
+
 from virtup.causes import hosts
-from virtup.causes.finding import Fix
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.paths import Kind, Trouble, troubles
 from virtup.causes.phrase import Told
+from virtup.causes.proof import here
+from virtup.causes.usage import Role
+from virtup.causes.who import account
 from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess, PathFact, Probe
+from virtup.model.probe_system import Open, OpenFact
 
 CODE = "VU252"
 SLUG = "disk-nfs-squash"
+OVER = ("disk-apparmor-denied",)
+ROLES = (Role.DISK, Role.BACKING, Role.KERNEL, Role.INITRD, Role.FIRMWARE, Role.OTHER)
 
 _TOLD = Told(
     CODE,
@@ -42,7 +54,7 @@ _TOLD = Told(
         Fix("see what is mounted there", ("findmnt -T {subject}",)),
         Fix("give the file to QEMU's account on the server, or set dynamic_ownership = 0"),
     ),
-    proof=hosts.ROOT_REFUSED,
+    proof=hosts.NOT_OURS_TO_GIVE,
 )
 POSITIVE = (
     Evidence(
@@ -51,6 +63,17 @@ POSITIVE = (
     Evidence(
         error="unable to set user and group to '107:107' on '/srv/a.qcow2': Operation not permitted"
     ),
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/srv/a.qcow2: Could not open '/srv/a.qcow2': "
+        "Permission denied\n",
+        uid=991,
+        host={
+            PathAccess("/srv/a.qcow2", "read", 991): PathFact(
+                exists=True, allowed=True, filesystem="nfs4"
+            ),
+            Open("/srv/a.qcow2", uid=991): OpenFact("EACCES", "nfs4", "/srv"),
+        },
+    ),
 )
 NEGATIVE = (
     Evidence(
@@ -58,5 +81,47 @@ NEGATIVE = (
     ),
 )
 
-probes = _TOLD.probes
-find = _TOLD.find
+
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask for what the words name, and open as QEMU what is refused although its modes allow it."""
+    yield from _TOLD.probes(ev)
+    yield from (_opened(ev, trouble) for trouble in _refused(ev))
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield a finding for what libvirt may not give away, and for what the server refuses QEMU."""
+    yield from _TOLD.find(ev)
+    for trouble in _refused(ev):
+        fact = ev.fact(_opened(ev, trouble))
+        path, noun = trouble.use.path, trouble.use.role.value
+        if fact is None or fact.error not in {"EACCES", "EPERM"}:
+            continue
+        yield Finding(
+            CODE,
+            SLUG,
+            f"The file server of '{fact.mount}' refuses {account(ev)} the {noun} '{path}'.",
+            path,
+            Certainty.PROVEN,
+            (
+                *trouble.quotes,
+                here(f"'{fact.mount}' is {fact.filesystem}, and the modes of '{path}' allow it"),
+                here(f"opening it as uid {ev.uid} fails with {fact.error}"),
+            ),
+            (
+                Fix(
+                    "let the server's export give it to that account",
+                    (f"findmnt -T {quote(path)}",),
+                ),
+            ),
+            trouble.at,
+        )
+
+
+def _refused(ev: Evidence) -> Iterator[Trouble]:
+    for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH}):
+        if trouble.fact is not None and hosts.on_file_server(trouble.fact.filesystem):
+            yield trouble
+
+
+def _opened(ev: Evidence, trouble: Trouble) -> Open:
+    return Open(trouble.use.path, uid=ev.uid, gids=ev.gids)

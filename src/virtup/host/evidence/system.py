@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import stat
+import subprocess
 
 from virtup.host.evidence import hostfs, paths
 from virtup.model.probe import PathAccess
@@ -54,6 +55,8 @@ PLACES = (
 SETTING_MAX = 4096
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 6
+OPEN_TIMEOUT_S = 1.5
+NOBODY = 65534
 _PACKAGERS = (
     ("apt", ("debian", "ubuntu")),
     ("dnf", ("fedora", "rhel", "centos")),
@@ -117,6 +120,29 @@ def system(_: System) -> SystemFact:
         lsm=_security_modules(),
         selinux={"1": "enforcing", "0": "permissive"}.get(enforce, ""),
     )
+
+
+def _opened_as(probe: Open) -> str:
+    """Return the errno's name with which dd(1) fails to open the file as another account."""
+    argv = ["/bin/dd", f"if={probe.path}", "count=0", "status=none", "iflag=nonblock"]
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"LC_ALL": "C"},
+        cwd="/",
+        timeout=OPEN_TIMEOUT_S,
+        check=False,
+        user=probe.uid,
+        group=probe.gids[0] if probe.gids else NOBODY,
+        extra_groups=list(probe.gids),
+    )
+    said = done.stderr.decode("utf-8", "replace").strip().rpartition(": ")[2]
+    if done.returncode == 0:
+        return ""
+    named = (name for number, name in errno.errorcode.items() if os.strerror(number) == said)
+    return next(named, "EIO")
 
 
 def _security_modules() -> tuple[str, ...]:
@@ -250,9 +276,11 @@ def io_uring(_: IoUring) -> IoUringFact:
 
 
 def opened(probe: Open) -> OpenFact:
-    """Return what the kernel answers when we open the file ourselves; only regular ones are."""
+    """Return what the kernel answers when the file is opened; only regular ones are."""
     point, kind = paths.mount_of(os.path.realpath(probe.path))
     by_root = os.geteuid() == 0
+    if probe.uid is not None and probe.uid != os.geteuid():
+        return OpenFact(_opened_as(probe), kind, point)
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_DIRECT if probe.direct else 0)
     try:
         if not stat.S_ISREG(os.stat(probe.path).st_mode):
