@@ -21,7 +21,8 @@ from typing import Any
 
 import virtup.causes as package
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
-from virtup.causes.words import said
+from virtup.causes.symptom import Symptom, is_symptom, symptoms
+from virtup.causes.words import TEXT_MAX, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
 from virtup.model.repair import Change, EditDefinition
@@ -96,11 +97,26 @@ def page(key: str) -> str:
     answers = [finding.code for finding in diagnose(Evidence(error=key))]
     by_words = [one.code for one in causes() if _names(one, key)]
     pages = []
+    if answers == [UNKNOWN_CODE]:
+        pages = [_symptom_page(symptom) for symptom in symptoms([key])]
     for code in dict.fromkeys([*answers, *by_words]):
         known = cause(code)
         if known is not None:
             pages.append(known.page)
     return "\n\n".join(pages)
+
+
+def _symptom_page(symptom: Symptom) -> str:
+    """What a message means that names no cause, and the causes that mostly bring it."""
+    lines = [f"# {symptom.messages[0]}", "", symptom.meaning, ""]
+    lines += [f"{symptom.look.text[0].upper()}{symptom.look.text[1:]}:", ""]
+    lines += [f"    {command}" for command in symptom.look.commands]
+    known = {one.slug: one for one in causes()}
+    usual = [known[slug] for slug in symptom.usual]
+    if usual:
+        lines += ["", "What it mostly comes from:", ""]
+        lines += [f"- {one.code} {one.slug}: {one.title}" for one in usual]
+    return "\n".join(lines) + "\n"
 
 
 def _names(known: Cause, message: str) -> bool:
@@ -210,24 +226,40 @@ _TELLING = re.compile(
 
 
 def _unknown(ev: Evidence) -> Finding:
-    lines = said(ev).lines
+    lines = said(ev).lines or tuple(_noise(ev))
     telling = [line for line in lines if _TELLING.search(line)] or list(lines)
-    evidence = tuple(telling[:5]) or (_silence(ev),)
-    name = ev.guest or "NAME"
+    sentence = "No known cause fits; the messages in order, the first one first:"
+    look = Fix(
+        "read the guest's log and what changed since it last ran",
+        (f"virtup attempts {ev.guest or 'NAME'}",),
+    )
+    elsewhere = ev.uid is None  # nobody could look at the host: the words have to say more
+    if elsewhere:
+        look = Fix(
+            "add what there is of it: QEMU's log, the definition, the kernel's log", (_MORE,)
+        )
+    shown = list(symptoms(telling))
+    if shown and all(is_symptom(line) for line in telling):
+        sentence = shown[0].meaning
+        look = shown[0].look if elsewhere else look
     return Finding(
         code=UNKNOWN_CODE,
         slug=UNKNOWN_SLUG,
-        sentence="No known cause fits; the messages in order, the first one first:",
+        sentence=sentence,
         subject=ev.guest,
         certainty=Certainty.POSSIBLE,
-        evidence=evidence,
-        fixes=(
-            Fix(
-                "read the guest's log and what changed since it last ran",
-                (f"virtup attempts {name}",),
-            ),
-        ),
+        evidence=tuple(telling[:5]) or (_silence(ev),),
+        fixes=(look,),
     )
+
+
+_MORE = "virtup diagnose --error FILE --log FILE --xml FILE --host-evidence FILE"
+
+
+def _noise(ev: Evidence) -> Iterator[str]:
+    """What was said, when all of it is noise."""
+    for source in (ev.stderr, ev.error, ev.qmp_error):
+        yield from (line.strip() for line in source[:TEXT_MAX].splitlines() if line.strip())
 
 
 def _silence(ev: Evidence) -> str:

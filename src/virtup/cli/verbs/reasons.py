@@ -109,6 +109,8 @@ def explain(run: Run, *, cause: str | None, list: bool) -> None:
     if not shown:
         near = nearest(cause, [name for one in causes() for name in (one.code, one.slug)])
         hint = f"the nearest is '{near}'" if near else "'virtup explain' lists all"
+        if " " in cause.strip():
+            hint = "give all that was said to 'virtup diagnose'"
         raise Failure(f"no known cause has the code, the name or the words '{cause}'; {hint}")
     one = find(cause)
     facts = {} if one is None else {"code": one.code, "name": one.slug, "title": one.title}
