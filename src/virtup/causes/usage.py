@@ -156,7 +156,7 @@ def wants_kvm(argv: tuple[str, ...]) -> bool:
 def files(argv: tuple[str, ...]) -> tuple[FileUse, ...]:
     """Return the files that *argv* names, each path once, in order."""
     found: dict[str, FileUse] = {}
-    for use in [*_images(argv), *_plain(argv)]:
+    for use in [*images(argv), *_plain(argv)]:
         if use.path and use.path.startswith("/") and use.path not in found:
             found[use.path] = use
     return tuple(found.values())
@@ -193,7 +193,8 @@ def _chardev(fields: Mapping[str, Any]) -> Iterator[FileUse]:
         yield FileUse(path, Role.CHARDEV, write=True)
 
 
-def _images(argv: tuple[str, ...]) -> Iterator[FileUse]:
+def images(argv: tuple[str, ...]) -> Iterator[FileUse]:
+    """Yield the disk images, and firmware, that *argv* opens, as often as it does."""
     nodes = {}
     flash = {str(option.fields().get("pflash0", "")) for option in options(argv)}
     flash |= {str(option.fields().get("pflash1", "")) for option in options(argv)}

@@ -28,8 +28,8 @@ from collections.abc import Iterator
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
 from virtup.causes.paths import below
-from virtup.causes.usage import FileUse, Role, files
-from virtup.causes.who import holder, holders
+from virtup.causes.usage import FileUse, Role, files, images
+from virtup.causes.who import edit, holder, holders
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Holder, LockFact, LockHolder
@@ -127,10 +127,29 @@ def _opened(ev: Evidence) -> list[FileUse]:
 
 def _foreseen(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image that is locked in a way that keeps QEMU from opening it."""
-    for use in _opened(ev) if ev.ahead else ():
+    if not ev.ahead:
+        return
+    yield from _twice(ev)
+    for use in _opened(ev):
         fact = ev.fact(LockHolder(use.path))
         if fact is not None and any(_inside(byte, fact) for byte in _in_the_way(use)):
             yield _finding(ev, None, use.path, fact.holders)
+
+
+def _twice(ev: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each image that the guest itself has twice, and writes to."""
+    known: dict[str, FileUse] = {}
+    for use in images(ev.argv):
+        first = known.setdefault(use.path, use)
+        alike = use.shared and first.shared and {use.format, first.format} == {"raw"}
+        if first is use or alike or not (use.write or first.write) or not use.path:
+            continue
+        sentence = (
+            f"The disk image '{use.path}' is in the guest twice, and one locks the other out."
+        )
+        seen = (f"the command line opens '{use.path}' twice",)
+        fixes = (edit("take one of the two out, or make both <readonly/>"),)
+        yield Finding(CODE, SLUG, sentence, use.path, Certainty.PROVEN, seen, fixes)
 
 
 def _in_the_way(use: FileUse) -> Iterator[int]:
