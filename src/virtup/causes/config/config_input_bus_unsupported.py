@@ -34,6 +34,7 @@ _TOLD = Told(
     subject="the input device",
     phrases=(
         r"\b(?P<subject>ps2|PS/2) is not supported by this QEMU[^\n]*",
+        r"the (?P<subject>ps2) bus has a mouse and a keyboard, no tablet[^\n]*",
         r"(?P<subject>\w+) bus does not support \w+ input device",
         r"(?:unsupported|invalid) input (?:bus|device)[^\n]*",
         r"input (?:bus|device) '?(?P<subject>\w+)'?[^\n]{0,20} (?:is )?not (?:supported|available)[^\n]*",

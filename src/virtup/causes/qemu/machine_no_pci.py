@@ -17,10 +17,12 @@ Another machine type (`virt` on ARM and RISC-V), or devices of the kind that the
 
 from __future__ import annotations
 
-from virtup.causes import contradictions
+from virtup.causes import contradictions, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU259"
 SLUG = "machine-no-pci"
@@ -35,7 +37,9 @@ _TOLD = Told(
         r"(?:machine|board)[^\n]{0,60}(?:has no|does not have a|without a) PCI (?:bus|host|controller)[^\n]*",
         r"PCI (?:bus|controllers?) (?:is|are) not (?:supported|available) (?:by|on|for|with)[^\n]*machine[^\n]*",
     ),
-    fixes=(edit("use another machine type, or devices of the kind that it has"),),
+    fixes=(
+        edit("change the machine type to one with PCI ('pc', 'q35'), or remove what needs PCI"),
+    ),
     proof=contradictions.MACHINE_WITHOUT_PCI,
 )
 POSITIVE = (Evidence(error="XML error: No PCI buses available"),)
@@ -45,3 +49,10 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
+    """Use the plain PC where the machine was a PC without PCI."""
+    machine = revise.first(ev.definition, "os/type")
+    is_isa = machine is not None and machine.get("machine") == "isapc"
+    return revise.given(machine, "machine", "pc") if is_isa else ()

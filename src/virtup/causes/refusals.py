@@ -1,0 +1,142 @@
+"""Definitions that virtup itself refuses by a sentence: the change of them that plainly mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lxml import etree
+
+from virtup.causes import definition, revise
+from virtup.causes.finding import Fix
+from virtup.causes.who import edit
+from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
+
+DISPENSABLE = frozenset(
+    [
+        "uuid",
+        "title",
+        "description",
+        "metadata",
+        "wwn",
+        "vendor",
+        "product",
+        "serial",
+        "maxMemory",
+        "launchSecurity",
+        "tpm",
+        "hostdev",
+        "redirdev",
+        "redirfilter",
+        "rng",
+        "watchdog",
+        "sound",
+        "smartcard",
+        "shmem",
+        "panic",
+        "vsock",
+        "iommu",
+        "hub",
+        "seclabel",
+        "resource",
+        "cputune",
+        "numatune",
+        "blkiotune",
+        "memtune",
+        "perf",
+        "idmap",
+        "keywrap",
+        "sysinfo",
+        "throttlegroups",
+        "iotune",
+        "geometry",
+    ]
+)
+"""Elements without which a guest starts all the same, lacking what they give."""
+
+_UNITS = {
+    "byte": "bytes",
+    "kilobyte": "KB",
+    "megabyte": "MB",
+    "gigabyte": "GB",
+    "terabyte": "TB",
+    "kibibyte": "KiB",
+    "mebibyte": "MiB",
+    "gibibyte": "GiB",
+    "tebibyte": "TiB",
+}
+_VALUE = re.compile(r"<(?P<tag>[\w:.-]+)> is '(?P<value>[^']*)', accepted is ")
+_UNKNOWN = re.compile(r"element <(?P<tag>[\w:.-]+)> in <(?P<above>[\w:.-]+)> is not supported")
+_NETWORK = re.compile(r"attribute 'type' of <interface> is '(?P<value>[^']*)', accepted is ")
+
+Mended = tuple[str, tuple[Change, ...]]
+"""What is done, for a person, and the changes that do it."""
+
+
+def ways_out(ev: Evidence) -> tuple[Fix, ...]:
+    """Return the fix of the definition that was refused with ``ev.error``, none if none is plain."""
+    for pattern, mend in _WAYS:
+        seen = pattern.search(ev.error)
+        if seen is not None:
+            text, changes = mend(ev.definition, seen)
+            return (edit(text, *changes),) if changes else ()
+    return ()
+
+
+def _value(xml: str, seen: re.Match[str]) -> Mended:
+    """Leave out what can be, correct a unit that was spelled out."""
+    tag, value = seen["tag"], seen["value"]
+    having = [one for one in _elements(xml, tag) if value in _texts(one)]
+    one = having[0] if having else None
+    if one is None:
+        return "", ()
+    unit = _UNITS.get(str(one.get("unit", "")).lower().removesuffix("s"))
+    if unit is not None and unit != one.get("unit"):
+        return f"write the unit as '{unit}'", revise.given(one, "unit", unit)
+    return _without(tag, one)
+
+
+def _unknown(xml: str, seen: re.Match[str]) -> Mended:
+    """Leave out what virtup does not know and a guest starts without."""
+    within = [one for one in _elements(xml, seen["tag"]) if _above(one) == seen["above"]]
+    return _without(seen["tag"], within[0] if within else None)
+
+
+def _network(xml: str, seen: re.Match[str]) -> Mended:
+    """Put the interface on QEMU's own network."""
+    made: tuple[Change, ...] = ()
+    for nic in definition.devices(xml, "interface"):
+        if nic.get("type") == seen["value"]:
+            gone = [one for one in nic if one.tag in {"source", "target", "virtualport"}]
+            made += revise.given(nic, "type", "user") + revise.dropped(*gone)
+    return "use <interface type='user'> for now: out to the network, not in,", made
+
+
+def _without(tag: str, element: etree._Element | None) -> Mended:
+    if tag not in DISPENSABLE or element is None:
+        return "", ()
+    return f"leave <{tag}> out: the guest then lacks what it gives,", revise.dropped(element)
+
+
+def _elements(xml: str, tag: str) -> list[etree._Element]:
+    root = definition.tree(xml)
+    return list(root.iter(tag)) if root is not None else []
+
+
+def _texts(element: etree._Element) -> tuple[str, str]:
+    """Return the element's text as a message has it: alone, or with its unit."""
+    text = (element.text or "").strip()
+    return text, f"{text} {element.get('unit', '')}".strip()
+
+
+def _above(element: etree._Element) -> str:
+    above = element.getparent()
+    return str(above.tag) if above is not None else ""
+
+
+_WAYS: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Mended]], ...] = (
+    (_NETWORK, _network),
+    (_UNKNOWN, _unknown),
+    (_VALUE, _value),
+)
