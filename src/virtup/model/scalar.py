@@ -98,7 +98,7 @@ def scaled(text: str, *, step: int, unit: str = "KiB") -> int:
     amount, _, given = text.strip().partition(" ")
     factor = _UNITS.get((given.strip() or unit).lower())
     if factor is None:
-        raise ValueError("a size in bytes, KB, KiB, MB, MiB, GB, GiB, TB or TiB")
+        raise ValueError("a number with the unit bytes, KB, KiB, MB, MiB, GB, GiB, TB or TiB")
     size = whole(amount) * factor
     if size > ULONG_MAX:
         raise ValueError("a size below 16 EiB")

@@ -293,7 +293,7 @@ REFUSED = [
         "<input type='tablet' bus='usb'><address type='usb' port='9'/></input>",
         "requested USB port 9 not present on USB bus 0",
     ),
-    ("<input type='tablet' bus='ps2'/>", "no tablet"),
+    ("<input type='tablet' bus='ps2'/>", "does not support tablet input"),
     ("<interface type='network'/>", "accepted is 'user' or 'ethernet' or 'bridge'"),
     ("<interface type='bridge'/>", "names its bridge"),
     ("<graphics type='spice'/>", "accepted is 'vnc'"),

@@ -146,7 +146,8 @@ class Domain(Element):
         """A name that cannot be, and no memory."""
         yield from (Amiss("name", sentence) for sentence in name_problems(self.name))
         if not self.memory_kib:
-            yield Amiss("memory", "the guest has no memory (<memory> is 0)")
+            words = "the guest has no memory (<memory> is 0); set a size of at least 1 MiB"
+            yield Amiss("memory", words)
         groups = (getattr(self.devices, name) for name in self.devices.__dataclass_fields__)
         count = sum(len(group) for group in groups if isinstance(group, tuple))
         if count > DEVICES_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from virtup.errors import ConfigUnsupported, XmlRefused
@@ -9,9 +10,13 @@ from virtup.model.document import Place
 from virtup.model.domain.address import DriveAddress
 from virtup.model.domain.applies import refuse_idle_settings
 from virtup.model.domain.caps import Caps
+from virtup.model.domain.devices.character import Serial
 from virtup.model.domain.devices.disk import Disk
+from virtup.model.domain.devices.video import Video
 from virtup.model.domain.guest import Domain
 from virtup.model.field import Element
+
+MIB_KIB = 1024
 
 PLACES = {"ide": (1, 0, 1), "fdc": (0, 0, 1), "sata": (0, 0, 5), "scsi": (0, 0, 15)}
 """The highest bus, target and unit on a controller of each kind."""
@@ -23,6 +28,7 @@ def validate(dom: Domain, caps: Caps) -> None:
     _boot_orders(dom)
     _controllers(dom)
     _disks(dom)
+    _serial_ports(dom)
     _videos(dom)
     _aliases(dom)
     _kvm(dom)
@@ -167,6 +173,17 @@ def _unit(dom: Domain, disk: Disk) -> None:
             )
 
 
+def _serial_ports(dom: Domain) -> None:
+    taken: dict[int | None, Serial] = {}
+    for one in dom.devices.serial:
+        if one.target_type != "isa-serial":
+            continue
+        other = taken.setdefault(one.port, one)
+        if other is not one:
+            what = f"target port '{one.port}' already allocated: two serial devices are ISA port"
+            raise _refused(dom, one, f"{what} {one.port}; leave <target port=...> of one out")
+
+
 def _videos(dom: Domain) -> None:
     videos = dom.devices.video
     if len(videos) > 1 and any(one.type == "none" for one in videos):
@@ -178,6 +195,21 @@ def _videos(dom: Domain) -> None:
     for one in videos:
         if one.type == "ramfb" and one.address is not None:
             raise _unsupported(dom, one, "address not supported for video type ramfb")
+        for name, size_kib in _video_memory(one):
+            if size_kib < MIB_KIB:
+                what = f"value for '{name}' must be at least 1 MiB (1024 KiB)"
+                raise _unsupported(dom, one, f"{what}: this {one.type} card has {size_kib} KiB")
+            if name == "vgamem" and size_kib.bit_count() != 1:
+                what = f"value for '{name}' must be power of two"
+                raise _unsupported(dom, one, f"{what}: this {one.type} card has {size_kib} KiB")
+
+
+def _video_memory(video: Video) -> Iterator[tuple[str, int]]:
+    """Yield the sizes of a card's memory that QEMU takes in whole MiB only."""
+    if video.type == "qxl" and video.vgamem_kib is not None:
+        yield "vgamem", video.vgamem_kib
+    if video.type in ("vga", "vmvga") and video.vram_kib:
+        yield "vram", video.vram_kib
 
 
 def _aliases(dom: Domain) -> None:

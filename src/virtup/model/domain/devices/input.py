@@ -33,6 +33,6 @@ class Input(Device):
     def problems(self) -> Iterator[str]:
         """A tablet on the ps2 bus."""
         if self.bus == "ps2" and self.type == "tablet":
-            yield "the ps2 bus has a mouse and a keyboard, no tablet"
+            yield "ps2 bus does not support tablet input device: it has a mouse and a keyboard"
         if self.driver and self.bus != "virtio":
             yield "<driver> is accepted for input devices on the virtio bus only"

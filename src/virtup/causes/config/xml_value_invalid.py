@@ -1,0 +1,101 @@
+"""A value in the definition is not of the kind that stands there.
+
+## What it means
+An element or an attribute holds a text that cannot be: a UUID that is none, a size with an unknown
+unit, a number that is too large.
+
+## How to confirm
+The message names the element, the value, what is accepted, and file, line and column.
+
+## What to do
+Correct the value.
+
+## Strings it goes by
+- `<uuid> is 'not-a-uuid', accepted is a UUID such as ...`
+- `malformed uuid element`, `cannot parse uuid` (libvirt)
+- `unknown suffix 'MegaByte'` (libvirt)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from virtup.causes import refusals
+from virtup.causes.finding import Certainty, Finding, Fix, Safety
+from virtup.causes.words import said
+from virtup.model.evidence import Evidence
+from virtup.model.probe import Fact, Probe
+
+CODE = "VU415"
+SLUG = "xml-value-invalid"
+
+_OURS = re.compile(
+    r"(?P<what>(?:attribute '[\w:]+' of )?<[\w:]+>) is '(?P<value>[^'\n]*)', accepted is "
+    r"(?P<accepted>[^'\n(][^\n(]*?) \((?P<place>[^\n()]*line \d+[^\n()]*)\)"
+)
+_LIBVIRTS = re.compile(
+    r"malformed (?P<what>uuid) element|cannot parse (?P<uuid>uuid) [^\n]*"
+    r"|unknown suffix '(?P<suffix>[^'\n]+)'|invalid unit '(?P<unit>[^'\n]+)'",
+    re.IGNORECASE,
+)
+_SAID = (
+    "XML error: <uuid> is 'not-a-uuid', accepted is a UUID such as 4dea22b3-1d52-d8f3-2516-782e98 "
+    "(/srv/vm.xml, line 3, column 3)"
+)
+POSITIVE = (
+    Evidence(error=_SAID),
+    Evidence(error="error: XML error: malformed uuid element"),
+    Evidence(error="error: invalid argument: unknown suffix 'MegaByte'"),
+)
+NEGATIVE = (
+    Evidence(
+        error="XML error: attribute 'type' of <disk> is 'volume', accepted is 'file' or 'block' "
+        "(/srv/vm.xml, line 12, column 5)"
+    ),
+    Evidence(error="XML error: no PCI buses available for this <disk> (/srv/vm.xml, line 12)"),
+)
+
+_found = partial(Finding, CODE, SLUG)
+
+
+def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
+    """Ask for nothing: the definition is wrong by itself."""
+    return ()
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding with what would be right."""
+    seen = said(ev).find(_OURS)
+    if seen is not None:
+        yield _found(
+            f"{seen['what']} in the definition has the invalid value '{seen['value']}'.",
+            seen["what"],
+            Certainty.LIKELY,
+            (seen.quote,),
+            (
+                *refusals.ways_out(ev),
+                _fix(f"correct {seen['what']} in the definition: accepted is {seen['accepted']}"),
+            ),
+            seen.at,
+        )
+        return
+    seen = said(ev).find(_LIBVIRTS)
+    if seen is None:
+        return
+    unit = seen["suffix"] or seen["unit"]
+    what = f"The unit '{unit}' of a size" if unit else "The UUID"
+    right = "use KiB, MiB or GiB" if unit else "give a valid UUID, or remove <uuid>"
+    yield _found(
+        f"{what} in the definition is invalid.",
+        unit or "uuid",
+        Certainty.LIKELY,
+        (seen.quote,),
+        (_fix(f"{right}, in the definition"),),
+        seen.at,
+    )
+
+
+def _fix(text: str) -> Fix:
+    return Fix(text, safety=Safety.MANUAL)
