@@ -112,7 +112,7 @@ def script_broken(path: str) -> Proof:
             return None
         if fact.kind == "script" and not fact.interpreter_exists:
             return holds(
-                f"the first line of '{script}' names '{fact.interpreter!r}', which is not there"
+                f"the first line of '{script}' names {fact.interpreter!r}, which is not there"
             )
         if fact.kind in {"other", "empty"}:
             return holds(f"'{script}' does not begin with #! and its program")

@@ -31,7 +31,7 @@ _TOLD = Told(
     sentence="The device '{subject}' cannot carry another macvtap: it belongs to a bridge, bond or other guest.",
     phrases=(
         r"(?:error|failed|unable)[^\n]*macvtap\w*@(?P<subject>[\w.-]+)[^\n]*: (?:device or resource busy|file exists)",
-        r"(?:error|failed|unable) creating macv(?:tap|lan)[^\n]*?(?:interface|on|of) '?(?P<subject>[\w.-]+)'?[^\n]*: (?:device or resource busy|file exists)",
+        r"(?:error|failed|unable) creating macv(?:tap|lan)[^\n]*?(?:interface|on|of) '?(?P<subject>(?!macvtap\d*@)[\w.-]+)'?[^\n]*: (?:device or resource busy|file exists)",
     ),
     fixes=(
         Fix("see who has it", ("ip -d link show {subject}",)),
