@@ -70,7 +70,7 @@ def test_why_says_where_the_time_went(virtup: Virtup, starts: Starts) -> None:
 def test_why_a_guest_that_started(virtup: Virtup, starts: Starts) -> None:
     assert virtup("why", "db").out == "No start of domain 'db' is recorded\n\n"
     starts.start("running")
-    well = f"its last start, {BEGAN}, went well\n\n"
+    well = f"nothing failed: its last start, {BEGAN}, went well\n\n"
     assert virtup("why", "db").out == f"Domain 'db' is off; {well}"
     assert starts.guest is not None
     starts.guest.active = True

@@ -41,7 +41,7 @@ def _went_well(run: Run, reply: dict[str, Any]) -> None:
         run.line(f"Domain '{name}' is running since {when} (start {attempt['number']}, {took})")
     else:
         gone = "is off" if reply["defined"] else "is not defined any more"
-        run.line(f"Domain '{name}' {gone}; its last start, {when}, went well")
+        run.line(f"Domain '{name}' {gone}; nothing failed: its last start, {when}, went well")
     for note in attempt["notes"]:
         run.line(note)
     _slow(run, reply)
