@@ -1,6 +1,6 @@
 # The two commands of the project: make demo, make test. Both set up what they need first.
 
-SCORES = tests/golden/test_corpus.py tests/golden/test_wordings.py
+SCORES = tests/golden/test_corpus.py tests/golden/test_wordings.py tests/golden/test_faults.py
 
 .PHONY: demo test lint score bench guest readme clean
 
@@ -18,7 +18,7 @@ lint:    ## only what reads the source
 
 score:   ## how often the right cause comes first, and whether a wrong one ever does
 	@tools/setup test
-	@.venv/bin/python -m pytest -q -s -p no:randomly $(SCORES)
+	@VIRTUP_FAULTS=all .venv/bin/python -m pytest -q -s -p no:randomly $(SCORES)
 
 bench:   ## create and refuse, beside bare QEMU and stock libvirt
 	@tools/setup test
