@@ -173,7 +173,9 @@ def test_why_names_the_cause_and_the_fix_starts_the_guest(
         "failed",
         "running",
     ]
-    assert "its last start" in virtup("why", "vm").stdout
+    said = virtup("why", "vm").stdout
+    assert said.startswith("Domain 'vm' is running since ")
+    assert f"  {code} " in said
 
 
 def test_bash_completes_verbs_options_and_guests(virtup: lab.Client, vm: Path) -> None:

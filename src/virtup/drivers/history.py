@@ -136,10 +136,12 @@ class History:
     async def _now(self, name: str, records: Sequence[Record]) -> Record:
         """Return what a start would find now, as if it were the next one."""
         guest = self._guest(name)
-        text = records[-1]["definition"]
-        domain = guest.definition if guest is not None else parse_domain(text)
+        last = records[-1]
+        domain = guest.definition if guest is not None else parse_domain(last["definition"])
         record = (await self._launcher.as_now(domain)).to_dict()
-        record["number"] = records[-1]["number"] + 1
+        record["number"] = last["number"] + 1
+        if guest is None:
+            record["given"] = last["given"]
         if guest is not None and guest.active:
             record["memory_kib"] = 0  # it has its memory already
         return record

@@ -343,6 +343,12 @@ async def test_virtups_own_program(serve):
     assert await ask("ATTEMPTS", '{"domain": "vm1"}') == {
         "attempts": [{"guest": "vm1", "verdict": "failed"}]
     }
+    for more, pair in (("", (None, None)), (', "before": "2", "after": "now"', ("2", "now"))):
+        told = await ask("DIFF", f'{{"domain": "vm1"{more}}}')
+        assert (told["before"], told["after"]) == pair
+    for bad in ('"before": 2', '"after": "2"', '"before": []'):
+        error = await peer.refusal("DIFF", program=VIRTUP, request=f'{{"domain": "vm1", {bad}}}')
+        assert error.code == Code.INVALID_ARG
     for bad in ("[]", "{", '{"domain": 5}', "{}", "[" * 100000):
         error = await peer.refusal("WHY", program=VIRTUP, request=bad)
         assert error.code == Code.INVALID_ARG

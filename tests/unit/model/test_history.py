@@ -448,3 +448,19 @@ def test_values_are_told_as_people_read_them() -> None:
         "1, 2",
         "5",
     ]
+
+
+def test_what_a_start_chose_for_a_display_is_no_change_of_a_saved_guest() -> None:
+    stored = "    <graphics type='vnc' port='-1' autoport='yes'>\n      <listen type='address'/>\n"
+    chosen = (
+        "    <graphics type='vnc' port='5900' autoport='yes' listen='127.0.0.1'>\n"
+        "      <listen type='address' address='127.0.0.1'/>\n"
+    )
+    texts = [
+        DEFINITION.replace("  </devices>", f"{one}    </graphics>\n  </devices>")
+        for one in (stored, chosen)
+    ]
+    before, later = ({**GOOD, "definition": text} for text in texts)
+    assert [one.what for one in history.changes(before, later)] == ["graphics", "graphics <listen>"]
+    saved = {**later, "image": "/s"}
+    assert lines(saved, before=before) == ["it started from: its disks -> the saved state '/s'"]

@@ -34,7 +34,10 @@ def changes(before: Record, after: Record, *, subjects: Sequence[str] = ()) -> l
 
 def compared(before: Record, after: Record) -> definition.Comparison:
     """Return the two definitions compared."""
+    one_restored = bool(before["image"]) != bool(after["image"])
     texts = [[record["given"], record["definition"]] for record in (before, after)]
+    if one_restored:
+        texts = [[definition.unchosen(text) for text in each] for each in texts]
     return definition.closest(texts[0], texts[1])
 
 

@@ -23,6 +23,7 @@ _LINE = re.compile(
     r"(?:/>|>(?:(?P<text>[^<]*)</(?P=tag)>)?)"
 )
 _ATTRIBUTE = re.compile(r"([\w:.-]+)=(?:'([^']*)'|\"([^\"]*)\")")
+_CHOSEN = re.compile(r" (?:port|listen|address)='[^']*'")
 _TARGET = re.compile(r"\s*<target dev=['\"]([^'\"]+)['\"]")
 
 
@@ -57,6 +58,19 @@ def closest(was: Sequence[str], now: Sequence[str]) -> Comparison:
     """
     pairs = dict.fromkeys((a, b) for a in was if a for b in now if b)
     return min((compare(a, b) for a, b in pairs), key=lambda one: one.distance, default=_NOTHING)
+
+
+def unchosen(text: str) -> str:
+    """Return a definition without what a start chose for a display: its port, its address.
+
+    A saved state has the definition of the guest as it ran.
+    """
+    lines = []
+    for line in text.splitlines(keepends=True):
+        display = _tag(line) == "graphics" and "autoport='yes'" in line
+        cut = display or (_tag(line) == "listen" and "type='address'" in line)
+        lines.append(_CHOSEN.sub("", line) if cut else line)
+    return "".join(lines)
 
 
 def compare(was: str, now: str) -> Comparison:
