@@ -9,13 +9,25 @@ from __future__ import annotations
 import html
 import re
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from virtup.causes.catalogue import UNKNOWN_CODE, diagnose
 from virtup.causes.finding import Certainty, Finding
 from virtup.model.evidence import Evidence
 
+READ_MAX = 256 * 1024
 _START = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+[+-]\d{4}: starting up\b", re.MULTILINE)
+_END = re.compile(
+    r"^(?P<moment>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+\d{4}): shutting down, reason=(?P<reason>\w+)",
+    re.MULTILINE,
+)
+_DAEMON_LINE = re.compile(
+    r"(?P<moment>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d+[+-]\d\d:?\d\d):? "
+    r"(?:\d+: (?P<level>\w+) : (?:\w+:\d+ : )?|\S+ [\w-]+\[\d+\]: )(?P<message>.*)"
+)
+"""A line of a daemon's own log, or of the journal, where only errors were asked for."""
+BURST = timedelta(seconds=0.1)
 _CONTINUED = re.compile(r"(?:^[^\n]*[ \t]\\\r?\n)+[^\n]*", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"[A-Z_][A-Z0-9_]*=")
 _NAME = re.compile(r"<name>\s*([^<\s][^<]*?)\s*</name>")
@@ -40,16 +52,22 @@ def evidence(
     *log* is a guest's log with all its starts, or any words of QEMU or a helper; *xml* is the
     definition or a part of it; *notes* are lines of the host's own logs and listings.
     """
-    words = plain(last_start(log))
+    words = plain(_ends(last_start(log)))
     named = _NAME.search(xml)
     return Evidence(
-        error=plain(error),
+        error=plain(_ends(error)),
         stderr=words,
         definition=xml,
-        notes=notes,
+        notes=_ends(notes),
         argv=command_line(words),
         guest=guest or (named[1] if named else ""),
     )
+
+
+def _ends(text: str) -> str:
+    """The first and the last half of what is read of a text: more than all that is judged."""
+    half = READ_MAX // 2
+    return text if len(text) <= READ_MAX else f"{text[:half]}\n{text[-half:]}"
 
 
 def judged(ev: Evidence) -> list[Finding]:
@@ -78,9 +96,70 @@ def unbroken(text: str) -> str:
 
 
 def last_start(log: str) -> str:
-    """Return what *log* holds of the last start, all of it when it is no guest's log."""
+    """Return what *log* holds of the last start, all of it when it is no guest's log.
+
+    A start that fails before there is a QEMU leaves only its end.
+    """
     begins = [match.start() for match in _START.finditer(log)]
-    return log[begins[-1] :] if begins else log
+    last = log[begins[-1] :] if begins else log
+    ends = [match.end() for match in _END.finditer(last)]
+    return last[ends[-2] :] if len(ends) > 1 else last
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the last start in a guest's log came to its end.
+
+    ``moment`` and that of the end ``before`` it ("" for none) are in the log's own writing.
+    """
+
+    moment: str
+    reason: str
+    before: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Did the guest run, and was it ended by somebody who wanted that?"""
+        return self.reason not in {"failed", "crashed", "daemon", "unknown"}
+
+
+def ending(log: str) -> Ending | None:
+    """Return how the last start in *log* ended, None when it tells of no end."""
+    found = list(_END.finditer(log))
+    began = [match.start() for match in _START.finditer(log)]
+    if not found or (began and began[-1] > found[-1].start()):
+        return None
+    return Ending(
+        found[-1]["moment"], found[-1]["reason"], found[-2]["moment"] if len(found) > 1 else ""
+    )
+
+
+def complaints(daemon_log: str, after: str = "") -> str:
+    """Return the last errors in a log or journal of a libvirt daemon, those later than *after*.
+
+    One failure is told in several lines, all within a moment: what was wrong before it is not
+    its reason.
+    """
+    begin = _time(after) if after else None
+    kept: list[str] = []
+    last = None
+    for line in daemon_log.splitlines():
+        stamped = _DAEMON_LINE.match(line)
+        if stamped is None:
+            kept += [line] if last else []
+            continue
+        moment = _time(stamped["moment"])
+        if stamped["level"] not in {"error", None} or (begin is not None and moment <= begin):
+            continue
+        if last is not None and moment - last > BURST:
+            kept = []
+        kept.append(stamped["message"])
+        last = moment
+    return "\n".join(dict.fromkeys(kept))
+
+
+def _time(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
 
 
 def command_line(log: str) -> tuple[str, ...]:

@@ -101,6 +101,8 @@ def scan(verb: str, options: Sequence[Option], given: Sequence[str]) -> dict[str
     for word in rest:
         if not only_words and word == "--":
             only_words = True
+        elif not only_words and word == "-c" and "connect" in by_name:
+            _put(found, by_name["connect"], next(rest, None))
         elif not only_words and word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             option = _named(verb, by_name, name, found)

@@ -101,3 +101,50 @@ def test_what_is_unknown_stays_unknown_with_its_lines() -> None:
     (one,) = elsewhere.judged(elsewhere.evidence("error: first\nerror: second"))
     assert one.slug == "unknown"
     assert one.evidence == ("error: first", "error: second")
+
+
+END = "2026-01-03 10:00:00.000+0000: shutting down, reason="
+
+
+@pytest.mark.parametrize(
+    ("reason", "good"),
+    [("failed", False), ("crashed", False), ("destroyed", True), ("saved", True)],
+)
+def test_the_end_of_a_start_tells_whether_it_went_well(reason: str, good: bool) -> None:
+    end = elsewhere.ending(f"{LAST}{END}{reason}\n")
+    assert end is not None
+    assert (end.reason, end.is_good) == (reason, good)
+
+
+def test_a_start_without_a_qemu_is_a_start_of_its_own() -> None:
+    log = f"{FIRST}{END}failed\n"
+    end = elsewhere.ending(log)
+    assert end is not None
+    assert end.before == "2026-01-01 10:00:01.000+0000"
+    assert "unable to find CPU model" not in elsewhere.last_start(log)
+
+
+def test_a_start_that_has_not_ended_has_no_ending() -> None:
+    assert elsewhere.ending(FIRST + LAST) is None
+    assert elsewhere.ending("") is None
+
+
+OWN = (
+    "2026-01-03 09:00:00.000+0000: 7: error : virOld:1 : an old error\n"
+    "2026-01-03 09:59:58.000+0000: 7: warning : virOther:1 : a warning\n"
+    "2026-01-03 09:59:59.000+0000: 7: error : virNew:1 : what was wrong\n"
+    "with more of it\n"
+    "2026-01-03 09:59:59.050+0000: 7: error : virNew:2 : and what came of it\n"
+)
+JOURNAL = (
+    "2026-01-03T10:00:01.000000+0100 box libvirtd[7]: an old error\n"
+    "2026-01-03T11:00:01.000000+01:00 box libvirtd[7]: what was wrong\n"
+)
+
+
+def test_of_a_daemon_s_errors_those_of_the_last_failure_count() -> None:
+    assert elsewhere.complaints(OWN) == "what was wrong\nwith more of it\nand what came of it"
+    assert elsewhere.complaints(OWN, "2026-01-03 10:00:00.000+0000") == ""
+    assert elsewhere.complaints(JOURNAL) == "what was wrong"
+    assert elsewhere.complaints(JOURNAL, "2026-01-03 09:00:00.000+0000") == "what was wrong"
+    assert elsewhere.complaints("no stamp\n") == ""

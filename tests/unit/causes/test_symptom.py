@@ -6,7 +6,7 @@ import pytest
 
 from virtup.causes import catalogue
 from virtup.causes.catalogue import UNKNOWN_SLUG, causes, diagnose
-from virtup.causes.symptom import SYMPTOMS, Symptom, is_symptom
+from virtup.causes.symptom import SYMPTOMS, Symptom
 from virtup.model.evidence import Evidence
 
 INDEX = Path(__file__).resolve().parents[3] / "docs" / "causes" / "index.md"

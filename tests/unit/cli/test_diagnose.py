@@ -92,3 +92,43 @@ def test_a_libvirtd_is_asked_for_a_domain_not_for_files(virtup: Virtup, tmp_path
     said = virtup("-c", "qemu:///system", "diagnose", "--log", str(tmp_path))
     assert said.status == 1
     assert "name a domain and no files" in said.err
+
+
+def test_what_is_empty_is_not_diagnosed(virtup: Virtup, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n \n")
+    said = virtup("diagnose", "--log", str(tmp_path / "empty"))
+    assert said.status == 1
+    assert said.err == "error: nothing to diagnose: what was given is empty\n"
+
+
+def test_what_is_no_text_is_named(virtup: Virtup, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(bytes(range(128, 256)) * 9)
+    said = virtup("diagnose", "--error", str(tmp_path / "image"))
+    assert said.status == 1
+    assert f"'{tmp_path / 'image'}' is no text" in said.err
+
+
+def test_a_text_with_colours_and_foreign_letters_is_one(virtup: Virtup, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("\x1b[31merror:\x1b[0m сеть «lab» не активна\n")
+    assert "VU201" in virtup("diagnose", "--error", str(tmp_path / "log")).out
+
+
+def test_of_a_huge_log_the_last_start_is_judged(virtup: Virtup, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("qemu: nothing of note\n" * 600_000 + HEADER)
+    assert "kernel-file-invalid" in virtup("diagnose", "--log", str(tmp_path / "log")).out
+
+
+def test_the_connection_may_stand_behind_the_verb(virtup: Virtup) -> None:
+    for words in (["-c", "qemu:///system"], ["--connect", "qemu:///system"]):
+        said = virtup("diagnose", *words)
+        assert (said.status, said.err) == (1, "error: with -c, name a domain and no files\n")
+    assert "expected syntax: --connect <string>" in virtup("diagnose", "-c").err
+
+
+def test_where_no_libvirtd_listens_none_is_started(
+    virtup: Virtup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    said = virtup("-c", "qemu:///session", "diagnose", "vm1")
+    assert said.status == 1
+    assert f"no libvirtd listens at {tmp_path}/libvirt/libvirt-sock" in said.err

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtup.cli.grammar import Failure, text
@@ -14,14 +14,13 @@ from virtup.cli.verbs.documents import is_socket, text_of
 
 if TYPE_CHECKING:
     from virtup.causes.finding import Finding
-    from virtup.model.evidence import Evidence
 
-SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
-"""Where a stock libvirtd, or its virtqemud, listens on this host."""
-LOGS = "/var/log/libvirt/qemu"
-"""Where a stock libvirtd of the system keeps the logs of its guests."""
-ACCOUNTS = ("libvirt-qemu", "qemu")
-"""The users that the distributions build libvirt to run QEMU as."""
+SESSION = ("qemu:///session", "qemu+unix:///session")
+SOCKETS = ("libvirt/libvirt-sock", "libvirt/virtqemud-sock")
+"""Where a stock libvirtd, or its virtqemud, listens below the folder for what runs."""
+LOOKED_AT = 4096
+ODD_MAX = 0.2
+"""With more of its first characters that no text has, a file is none."""
 SHOWN = 3
 """So many findings are printed; JSON has all."""
 
@@ -32,6 +31,7 @@ SHOWN = 3
     text(
         "message", "an error message; with -c URI, the domain of that libvirtd", completes="guest"
     ),
+    text("connect", "the libvirtd to ask, as -c before the command", positional=False),
     text("error", "file with what the manager said", positional=False, completes="file"),
     text("log", "file with the guest's log or QEMU's words", positional=False, completes="file"),
     text("xml", "file with the definition", positional=False, completes="file"),
@@ -51,6 +51,7 @@ def diagnose(
     run: Run,
     *,
     message: str | None,
+    connect: str | None,
     error: str | None,
     log: str | None,
     xml: str | None,
@@ -58,6 +59,7 @@ def diagnose(
 ) -> None:
     """Print the findings on some text, or on a guest of a stock libvirtd, best first."""
     files = (error, log, xml, host_evidence)
+    run.settings.uri = connect or run.settings.uri
     if run.settings.uri is not None:
         if message is None or any(files):
             raise Failure("with -c, name a domain and no files")
@@ -73,50 +75,53 @@ def diagnose(
     from virtup.causes import elsewhere
 
     said = "\n".join(part for part in (message, _read(error)) if part)
-    ev = elsewhere.evidence(said, log=_read(log), xml=_read(xml), notes=_read(host_evidence))
+    words, definition, notes = _read(log), _read(xml), _read(host_evidence)
+    if not any(part.strip() for part in (said, words, definition, notes)):
+        raise Failure("nothing to diagnose: what was given is empty")
+    ev = elsewhere.evidence(said, log=words, xml=definition, notes=notes)
     _show(run, elsewhere.judged(ev))
 
 
 def _read(name: str | None) -> str:
-    return "" if name is None else text_of(name)
+    words = "" if name is None else text_of(name)
+    start = words[:LOOKED_AT]
+    odd = sum(one == "\ufffd" or (one < " " and not one.isspace()) for one in start)
+    if odd > ODD_MAX * len(start):
+        raise Failure(f"'{name}' is no text: messages, logs and definitions can be diagnosed")
+    return words
 
 
 def _to_libvirtd(run: Run) -> None:
     """Have ``qemu:///system`` mean the stock daemon where one listens: it is the one in question."""
-    if run.settings.uri == "qemu:///system":
-        listening = [path for path in SOCKETS if is_socket(path)]
-        if listening:
-            run.settings.uri = f"qemu+unix:///system?socket={listening[0]}"
+    kind = (run.settings.uri or "").removeprefix("qemu:///")
+    if kind not in {"system", "session"}:
+        return
+    folder = os.environ.get("XDG_RUNTIME_DIR", "") if kind == "session" else "/run"
+    places = [f"{folder}/{name}" for name in SOCKETS]
+    listening = [path for path in places if is_socket(path)]
+    if not listening:
+        raise Failure(f"no libvirtd listens at {places[0]}: give its logs by --log and --error")
+    run.settings.uri = f"qemu+unix:///{kind}?socket={listening[0]}"
 
 
 def _of_guest(run: Run, domain: str) -> list[Finding]:
     """The findings on the last start of a guest of a libvirtd on this host."""
-    from virtup.causes import elsewhere
-    from virtup.machine.diagnose import look_and_judge
+    from virtup.host.libvirtd import Places
+    from virtup.machine import stock
 
     handle = run.guest(domain)
+    name = handle["name"]
     definition = run.conn.call("DOMAIN_GET_XML_DESC", dom=handle, flags=0)["xml"]
     if handle["id"] != -1:
-        raise Failure(f"domain '{handle['name']}' is running: there is nothing to diagnose")
-    log = text_of(f"{LOGS}/{handle['name']}.log")
-    ev = elsewhere.evidence(log=log, xml=definition, guest=handle["name"])
-    return look_and_judge(_on_this_host(ev), 2.0)
-
-
-def _on_this_host(ev: Evidence) -> Evidence:
-    """The evidence with the account that the distribution's QEMU runs as, so that files are asked."""
-    from virtup.host.accounts import AccountMissing, lookup
-
-    emulator = ev.argv[0] if ev.argv else ""
-    for name in ACCOUNTS:
-        try:
-            account = lookup(name)
-        except AccountMissing:
-            continue
-        return replace(
-            ev, user=account.name, uid=account.uid, gids=account.groups, emulator=emulator
-        )
-    return replace(ev, emulator=emulator)
+        raise Failure(f"domain '{name}' is running: there is nothing to diagnose")
+    where = Places.of(session=(run.settings.uri or "").startswith(SESSION))
+    try:
+        found = stock.findings(where, name, definition)
+    except OSError as exc:
+        raise Failure(f"the log of domain '{name}' cannot be read: {exc.strerror}") from exc
+    if not found:
+        raise Failure(f"nothing in libvirt's logs tells of a failed start of domain '{name}'")
+    return found
 
 
 def _show(run: Run, findings: Sequence[Finding]) -> None:
