@@ -525,7 +525,7 @@ def test_what_names_nothing_is_refused_in_a_sentence(daemon: lab.Daemon) -> None
     for words in ([], ["nobody", "--all"]):
         done = daemon.virtup("check", *words, check=False)
         assert done.returncode == 1
-        assert "takes either a <domain> or --all" in done.stderr
+        assert "takes a <domain>, --all, --boot or --shutdown" in done.stderr
 
 
 def test_a_broken_document_would_not_start(daemon: lab.Daemon, scratch: Path) -> None:

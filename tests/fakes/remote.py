@@ -11,7 +11,7 @@ from tests.fakes.clock import FakeClock
 from virtup.client.exchange import ConnectionLost
 from virtup.errors import OperationFailed, OperationInvalid, VirtError
 from virtup.guests.plan import Guest
-from virtup.guests.remote import Look
+from virtup.guests.remote import Look, Member
 from virtup.model.boot_order import NO_WISH, Wish
 
 T = TypeVar("T")
@@ -41,6 +41,10 @@ class FakeGuest:
     saved: bool = False
     booted: bool = True
     loses_state: str | None = None
+    autostart: bool = False
+    once: bool = False
+    findings: tuple[dict[str, Any], ...] = ()
+    start_notes: tuple[str, ...] = ()
     aborted: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -62,6 +66,7 @@ class FakeRemote:
         self.losing = 0
         self.closed = False
         self.list_error: VirtError | None = None
+        self.is_own = True
 
     def _note(self, text: str) -> None:
         self.log.append((self.clock.monotonic(), text))
@@ -83,6 +88,38 @@ class FakeRemote:
             for one in self.guests.values()
             if one.active
         ]
+
+    async def members(self) -> list[Member]:
+        if self.list_error:
+            raise self.list_error
+        return [
+            Member(
+                one.uuid,
+                one.name,
+                one.active,
+                one.persistent,
+                one.saved,
+                one.autostart,
+                one.once,
+                one.wish,
+            )
+            for one in self.guests.values()
+        ]
+
+    async def verdict(self, uuid: str) -> dict[str, Any] | None:
+        one = self.guests[uuid]
+        if not self.is_own:
+            return None
+        refused = bool(one.findings or one.start_error)
+        return {
+            "outlook": "would not start" if refused else "would start",
+            "sentence": one.start_error.message if one.start_error else "",
+            "findings": list(one.findings),
+            "notes": list(one.start_notes),
+        }
+
+    async def is_virtup(self) -> bool:
+        return self.is_own
 
     async def look(self, uuid: str) -> Look | None:
         one = self.guests.get(uuid)

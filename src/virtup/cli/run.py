@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from virtup.client.guests import Handle
 
 
+WIDTH, LABEL = 80, 10
+"""The columns of a terminal, and of what stands before the words of a labelled line."""
+
+
 class Settings:
     """What the options before the verb say."""
 
@@ -83,6 +87,15 @@ class Run:
     def line(self, text: str) -> None:
         """Print a result."""
         self.out(f"{text}\n")
+
+    def labelled(self, label: str, words: str) -> None:
+        """Print *words* behind a label, in lines of 80 columns that begin one below the other."""
+        from textwrap import wrap
+
+        clean = " ".join(words.split())
+        lines = wrap(clean, WIDTH - LABEL, break_long_words=False, break_on_hyphens=False)
+        for at, line in enumerate(lines or [""]):
+            self.line(f"{f'{label}:' if not at else '':<{LABEL}}{line}")
 
     def say(self, text: str, **facts: Any) -> None:
         """Print what was done; ``--quiet`` drops it, ``--json`` prints the *facts* with it."""

@@ -21,24 +21,20 @@ from virtup import __version__
 from virtup.client.connection import connect
 from virtup.client.guests import ACTIVE, list_all
 from virtup.errors import VirtError
+from virtup.guests import kept as kept_
 from virtup.guests import places as where
 from virtup.guests import plan as plans
-from virtup.guests import remote as remotes
-from virtup.guests import settings as settings_
 from virtup.guests import start as starting
 from virtup.guests import status as statuses
 from virtup.guests import stop as stopping
+from virtup.guests.kept import Kept
 from virtup.guests.office import Office, first_line
-from virtup.guests.places import Places
-from virtup.guests.report import Report, Run
-from virtup.guests.settings import Settings
-from virtup.guests.waiting import ListDamaged, Waiting
+from virtup.guests.report import Run
+from virtup.guests.settings import Problem
 from virtup.host import disk as durable
 from virtup.host.clock import SystemClock
-from virtup.host.disk import FileDisk
 from virtup.host.inhibit import inhibited
 from virtup.host.lock import Lock, Locked, acquire
-from virtup.host.node import boot_id
 
 OK, FAILED, STOPPED, BAD_SETTING = 0, 1, 3, 6
 
@@ -47,56 +43,18 @@ LOCK_WAIT_S = 60.0
 
 
 @dataclass
-class Command:
-    """One call of the command: where things are, what was set, how it is told."""
+class Command(Kept):
+    """One call of the command: what is kept, how it is told, and whom it is about."""
 
-    places: Places
-    settings: Settings
     as_json: bool
     names: list[str]
-    disk: FileDisk
-
-    @property
-    def is_started(self) -> bool:
-        """Whether the guests were brought back in this boot of the host."""
-        try:
-            return self.disk.read(self.places.mark).decode().strip() == boot_id()
-        except OSError:
-            return False
-
-    def mark(self, *, started: bool) -> None:
-        """Note whether the guests were brought back; raises OSError."""
-        if started:
-            durable.write_at_once(self.disk, self.places.mark, f"{boot_id()}\n".encode())
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                self.disk.unlink(self.places.mark)
 
     def office(self, *, autostart: bool = True, mend: bool = False) -> Office:
         """Return what a stop or start works with; raises ListDamaged, OSError.
 
         With *mend*, a damaged list is set aside, and that is told.
         """
-        waiting = Waiting(self.places.waiting, self.disk)
-        try:
-            waiting.load()
-        except ListDamaged as error:
-            if not mend:
-                raise
-            kept = durable.set_aside(self.disk, self.places.waiting, "damaged")
-            _complain(f"{error.message}; set aside as '{kept}'")
-        report = Report(self.places.report, self.disk)
-        report.load()
-        return Office(
-            settings=self.settings,
-            clock=SystemClock(),
-            waiting=waiting,
-            report=report,
-            connect=lambda uri: remotes.RpcRemote.connect(uri, autostart=autostart),
-            say=_say,
-            same=remotes.socket_of,
-            boot=boot_id(),
-        )
+        return self.opened(_say, _complain, autostart=autostart, mend=mend)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -137,26 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare(options: argparse.Namespace) -> tuple[Command, list[settings_.Problem]]:
+def _prepare(options: argparse.Namespace) -> tuple[Command, list[Problem]]:
     if options.names and options.verb != "forget":
         _usage(f"'{options.verb}' takes no further words")
     if options.verb == "forget" and not options.names:
         _usage("forget whom?")
-    places = where.places(os.environ, os.geteuid(), root=options.root, config=options.config)
-    disk = FileDisk()
-    texts: dict[str, str] = {}
-    unreadable: list[settings_.Problem] = []
-    for path in places.settings:
-        try:
-            texts[path] = disk.read(path).decode()
-        except FileNotFoundError:
-            if options.config is not None:
-                unreadable.append(settings_.Problem(path, "there is no such file"))
-        except (OSError, UnicodeDecodeError) as error:
-            unreadable.append(settings_.Problem(path, f"cannot be read: {error}"))
-    settings, problems = settings_.read(texts, os.environ)
-    command = Command(places, settings, options.json, options.names, disk)
-    return command, [*unreadable, *problems]
+    kept, problems = kept_.find(os.environ, os.geteuid(), root=options.root, config=options.config)
+    command = Command(kept.places, kept.settings, kept.disk, options.json, options.names)
+    return command, problems
 
 
 def _usage(text: str) -> None:

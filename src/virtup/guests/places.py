@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from virtup.host.disk import Disk
 from virtup.host.layout import Layout, find
-from virtup.wire.sockets import default_kind, xdg_dir
+from virtup.wire.sockets import Kind, default_kind, xdg_dir
 
 _SETTINGS = ("/etc/sysconfig/virtup-guests", "/etc/default/virtup-guests")
 
@@ -29,13 +29,21 @@ class Places:
     settings: tuple[str, ...]
 
 
-def places(env: Mapping[str, str], uid: int, *, root: str | None, config: str | None) -> Places:
+def places(
+    env: Mapping[str, str],
+    uid: int,
+    *,
+    root: str | None,
+    config: str | None,
+    kind: Kind | None = None,
+) -> Places:
     """Return the paths for a user, or below *root*; *config* goes before the settings' own.
+
+    *kind* tells whether they are the system's or the user's own; root's are the system's.
 
     Raises InvalidArgument for a user without a HOME.
     """
-    kind = default_kind(uid)
-    layout = find(kind, root=root, env=env, uid=uid)
+    layout = find(kind or default_kind(uid), root=root, env=env, uid=uid)
     lasting = f"{os.path.dirname(layout.ledger_file)}/guests"
     run = os.path.dirname(layout.lock_file)
     return Places(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from virtup.client import aio
 from virtup.client.exchange import ConnectionLost
@@ -19,6 +19,8 @@ from virtup.errors import Code, OperationTimeout, VirtError
 from virtup.guests.places import save_directory
 from virtup.guests.plan import Guest
 from virtup.model.boot_order import NO_WISH, Wish, wish_of
+
+T = TypeVar("T")
 
 _ACTIVE = 1  # virConnectListAllDomainsFlags
 _INACTIVE_XML = 2  # virDomainXMLFlags
@@ -49,6 +51,20 @@ class Look:
     wish: Wish = NO_WISH
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A guest of a daemon, running or not, and whether it starts with the host."""
+
+    uuid: str
+    name: str
+    active: bool
+    persistent: bool
+    saved: bool = False
+    autostart: bool = False
+    once: bool = False
+    wish: Wish = NO_WISH
+
+
 class Remote(Protocol):
     """One daemon. Every call may raise VirtError; ConnectionLost when the daemon went away."""
 
@@ -56,6 +72,15 @@ class Remote(Protocol):
 
     async def running(self) -> list[Guest]:
         """Return the guests that run."""
+
+    async def members(self) -> list[Member]:
+        """Return all its guests."""
+
+    async def verdict(self, uuid: str) -> dict[str, Any] | None:
+        """Return what a start of a guest would come to; None where the daemon does not say."""
+
+    async def is_virtup(self) -> bool:
+        """Tell whether it is virtup's own."""
 
     async def look(self, uuid: str) -> Look | None:
         """Return what is known of a guest; None when there is no such guest."""
@@ -115,34 +140,83 @@ class RpcRemote:
 
     async def running(self) -> list[Guest]:
         """Return the guests that run; one that goes meanwhile is left out."""
-        reply = await self._read("CONNECT_LIST_ALL_DOMAINS", need_results=1, flags=_ACTIVE)
+        return await self._each(_ACTIVE, self._guest)
+
+    async def members(self) -> list[Member]:
+        """Return all guests; one that goes meanwhile is left out."""
+        return await self._each(0, self._member)
+
+    async def verdict(self, uuid: str) -> dict[str, Any] | None:
+        """Return what virtup foresees of a guest's start; a stock daemon foresees nothing."""
+        reply: dict[str, Any] | None = await self._own("CHECK", {"domain": uuid})
+        return reply
+
+    async def is_virtup(self) -> bool:
+        """Tell whether it answers as virtup's own does."""
+        return await self._own("PING", {}) is not None
+
+    async def _each(self, flags: int, ask: Callable[[dict[str, Any]], Awaitable[T]]) -> list[T]:
+        reply = await self._read("CONNECT_LIST_ALL_DOMAINS", need_results=1, flags=flags)
         doms = [dom for dom in reply["domains"] if dom["uuid"] != _NOBODY]
-        found: list[Guest] = []
+        found: list[T] = []
         for first in range(0, len(doms), _AT_ONCE):
             batch = doms[first : first + _AT_ONCE]
-            found += [one for one in await asyncio.gather(*map(self._guest, batch)) if one]
+            asked = await asyncio.gather(*(self._unless_gone(ask(dom)) for dom in batch))
+            found += [one for one in asked if one is not None]
         return found
 
-    async def _guest(self, dom: dict[str, Any]) -> Guest | None:
-        uuid = format_uuid(dom["uuid"])
-        self._names[uuid] = dom["name"]
+    async def _unless_gone(self, asked: Awaitable[T]) -> T | None:
         try:
-            persistent = bool((await self._read("DOMAIN_IS_PERSISTENT", dom=dom))["persistent"])
-            info = await self._read("DOMAIN_GET_INFO", dom=dom)
-            flags = _INACTIVE_XML if persistent else 0
-            xml = (await self._read("DOMAIN_GET_XML_DESC", dom=dom, flags=flags))["xml"]
+            return await asked
         except VirtError as error:
             if error.code in _GONE:
                 return None
             raise
+
+    async def _guest(self, dom: dict[str, Any]) -> Guest:
+        persistent, wish = await self._lasting(dom)
+        info = await self._read("DOMAIN_GET_INFO", dom=dom)
         return Guest(
-            uuid=uuid,
+            uuid=format_uuid(dom["uuid"]),
             name=dom["name"],
             persistent=persistent,
             memory_kib=info["memory"] or info["maxMem"],
             resident_kib=await self._resident(dom),
-            wish=wish_of(xml),
+            wish=wish,
         )
+
+    async def _member(self, dom: dict[str, Any]) -> Member:
+        persistent, wish = await self._lasting(dom)
+        state = await self._read("DOMAIN_GET_STATE", dom=dom, flags=0)
+        saved = await self._read("DOMAIN_HAS_MANAGED_SAVE_IMAGE", dom=dom, flags=0)
+        autostart = await self._read("DOMAIN_GET_AUTOSTART", dom=dom) if persistent else {}
+        return Member(
+            uuid=format_uuid(dom["uuid"]),
+            name=dom["name"],
+            active=state["state"] != _SHUT_OFF,
+            persistent=persistent,
+            saved=bool(saved["result"]),
+            autostart=bool(autostart.get("autostart")),
+            once=persistent and await self._once(dom),
+            wish=wish,
+        )
+
+    async def _lasting(self, dom: dict[str, Any]) -> tuple[bool, Wish]:
+        """Return whether a guest has a kept definition, and what it says of the boot order."""
+        self._names[format_uuid(dom["uuid"])] = dom["name"]
+        persistent = bool((await self._read("DOMAIN_IS_PERSISTENT", dom=dom))["persistent"])
+        flags = _INACTIVE_XML if persistent else 0
+        xml = (await self._read("DOMAIN_GET_XML_DESC", dom=dom, flags=flags))["xml"]
+        return persistent, wish_of(xml)
+
+    async def _once(self, dom: dict[str, Any]) -> bool:
+        """Whether a guest starts at the next boot alone, which libvirt knows since 11.2."""
+        try:
+            return bool((await self._read("DOMAIN_GET_AUTOSTART_ONCE", dom=dom))["autostart"])
+        except ConnectionLost:
+            raise
+        except VirtError:
+            return False
 
     async def _resident(self, dom: dict[str, Any]) -> int:
         try:

@@ -144,6 +144,19 @@ def arrange(members: Mapping[K, Member]) -> Arrangement:
     return Arrangement(before, problems)
 
 
+def turns(before: Mapping[K, frozenset[Hashable]]) -> dict[K, int]:
+    """Return when each guest comes, counted from 1; those of one turn come together."""
+    found: dict[K, int] = {}
+    left = dict(before)
+    while left:
+        ready = [key for key, earlier in left.items() if not earlier & left.keys()]
+        number = max(found.values(), default=0) + 1
+        for key in ready:
+            found[key] = number
+            del left[key]
+    return found
+
+
 def reverse(before: Mapping[Hashable, frozenset[Hashable]]) -> dict[Hashable, frozenset[Hashable]]:
     """Return the order of going down: for each guest those that come after it at boot."""
     return {

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from virtup.cli.grammar import BadUsage, Failure, flag, text
-from virtup.cli.run import Run
+from virtup.cli.run import WIDTH, Run
 from virtup.cli.verb import verb
 from virtup.cli.verbs.documents import read
 from virtup.errors import Code, Origin, VirtError
@@ -14,7 +14,6 @@ from virtup.errors import Code, Origin, VirtError
 _NO = "would not start"
 """The daemon's word for a guest that something keeps from starting."""
 _SHORT = {"would start": "yes", _NO: "no", "is running": "runs"}
-WIDTH = 80
 
 
 @verb(
@@ -22,16 +21,23 @@ WIDTH = 80
     "tell whether a domain would start now, and what it would fail of",
     text("domain", "domain name, id or uuid, or a file with its XML", completes="guest"),
     flag("all", "check every domain, a line each"),
+    flag("boot", "tell who comes back at the next boot, in which order, and what bars it"),
+    flag("shutdown", "tell who would be saved if the host went down now, and what that needs"),
     description=(
         "Nothing is started, made or changed. A word that is both a domain and a file is the\n"
         "domain; './NAME' is the file. The exit status is 0 for what would start or runs already,\n"
-        "and 1 for what would not. What only may keep it from starting is told, and counts as 0."
+        "and 1 for what would not. What only may keep it from starting is told, and counts as 0.\n"
+        "--boot and --shutdown give 1 when a guest does not come back that is to, or is not saved."
     ),
 )
-def check(run: Run, *, domain: str | None, all: bool) -> int:
+def check(run: Run, *, domain: str | None, all: bool, boot: bool, shutdown: bool) -> int:
     """Print what a start would come to."""
-    if (domain is not None) == all:
-        raise BadUsage("command 'check' takes either a <domain> or --all")
+    if [domain is not None, all, boot, shutdown].count(True) != 1:
+        raise BadUsage("command 'check' takes a <domain>, --all, --boot or --shutdown")
+    if boot or shutdown:
+        from virtup.cli import forecast
+
+        return forecast.boot(run) if boot else forecast.shutdown(run)
     if domain is None:
         return _table(run, _ask(run, {"all": True})["verdicts"])
     verdict = _verdict(run, domain)
@@ -81,20 +87,12 @@ def _tell(run: Run, verdict: dict[str, Any], name: str) -> None:
 
     run.line(f"{name}: {verdict['outlook']}")
     if verdict["sentence"]:
-        _labelled(run, "error", verdict["sentence"])
+        run.labelled("error", verdict["sentence"])
     for one in (*verdict["findings"], *verdict["warnings"]):
         shown = lines([Finding.from_dict(one)], WIDTH, name=name)
         run.out("".join(f"{line}\n" for line in shown))
     for note in verdict["notes"]:
-        _labelled(run, "note", note)
-
-
-def _labelled(run: Run, label: str, words: str) -> None:
-    from textwrap import wrap
-
-    hanging = wrap(words, WIDTH - 10, break_long_words=False, break_on_hyphens=False)
-    for at, line in enumerate(hanging):
-        run.line(f"{f'{label}:' if not at else '':<10}{line}")
+        run.labelled("note", note)
 
 
 def _table(run: Run, verdicts: list[dict[str, Any]]) -> int:
