@@ -75,18 +75,26 @@ class Recorder:
         before = self._last.get(attempt.guest)
         # the threads that hand over files may change the ledger: what is lent now counts
         lent = self._ledger.records()
-
-        async def keep() -> None:
-            if before is not None:
-                await asyncio.wait({before})
-            try:
-                await asyncio.to_thread(self._keep, attempt, domain, account, lent)
-            except OSError as error:
-                log.error("the record of a start of '%s' is lost: %s", attempt.guest, error)
-
-        task = asyncio.get_running_loop().create_task(keep(), name=f"record-{attempt.guest}")
+        work = self._keep_after(before, attempt, domain, account, lent=lent)
+        task = asyncio.get_running_loop().create_task(work, name=f"record-{attempt.guest}")
         self._last[attempt.guest] = task
         task.add_done_callback(lambda done: self._forget(attempt.guest, done))
+
+    async def _keep_after(
+        self,
+        before: asyncio.Task[None] | None,
+        attempt: Attempt,
+        domain: Domain,
+        account: Account | None,
+        *,
+        lent: Iterable[Record],
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        try:
+            await asyncio.to_thread(self._keep, attempt, domain, account, lent)
+        except OSError as error:
+            log.error("the record of a start of '%s' is lost: %s", attempt.guest, error)
 
     async def settle(self) -> None:
         """Wait until every record noted so far is on disk."""

@@ -179,3 +179,18 @@ async def test_now_is_looked_at_and_not_kept(scene: Scene) -> None:
     assert attempt.user == {"name": "someone", "uid": 4242, "gids": [4242, 108]}
     assert attempt.files[str(scene.place / "qemu")]["use"] == "emulator"
     assert scene.attempts.of("vm") == []
+
+
+async def test_no_password_is_kept(scene: Scene) -> None:
+    from dataclasses import replace
+
+    display = "<graphics type='vnc' passwd='s3cret'/>"
+    text = format_domain(scene.domain, inactive=True).replace(
+        "<interface", f"{display}<interface", 1
+    )
+    given = parse_domain(text)
+    assert "s3cret" in format_domain(given, secure=True)
+    await scene.recorded(replace(given, given=given))
+    (file,) = (scene.place / "guest-vm").iterdir()
+    assert "graphics" in file.read_text()
+    assert "s3cret" not in file.read_text()
