@@ -16,11 +16,12 @@ from virtup.drivers.guest import (
     START_AUTODESTROY,
     START_BYPASS_CACHE,
     START_PAUSED,
+    START_RESET_NVRAM,
     START_VALIDATE,
     Guest,
     refuse_flags,
 )
-from virtup.drivers.saving import Saving
+from virtup.drivers.saving import SAVE_RESET_NVRAM, Saving
 from virtup.drivers.store import Store
 from virtup.errors import (
     DomainExists,
@@ -29,6 +30,7 @@ from virtup.errors import (
     OperationInvalid,
     VirtError,
 )
+from virtup.host import nvram
 from virtup.host.clock import Clock
 from virtup.host.console import Consoles
 from virtup.host.save_file import Image
@@ -45,7 +47,7 @@ from virtup.model.save_image import ImageDamaged
 log = logging.getLogger(__name__)
 
 DEFINE_VALIDATE = 1
-UNDEFINE_MANAGED_SAVE = 1
+UNDEFINE_MANAGED_SAVE, UNDEFINE_NVRAM, UNDEFINE_KEEP_NVRAM = 1, 4, 8
 UNDEFINE_KNOWN = 1 | 2 | 4 | 8 | 16 | 32 | 64
 
 
@@ -184,12 +186,22 @@ class Domains:
     async def forget(self, guest: Guest, flags: int) -> None:
         """Remove a definition; a guest that is off is gone with it."""
         refuse_flags(flags, UNDEFINE_KNOWN)
+        store = guest.definition.os.nvram
+        variables = store.path if store is not None and store.path else ""
+        decided = flags & (UNDEFINE_NVRAM | UNDEFINE_KEEP_NVRAM)
+        if variables and not decided and nvram.is_there(variables):
+            raise OperationInvalid(
+                f"cannot undefine domain with nvram: '{variables}' has its firmware's variables; "
+                "'undefine --nvram' removes them, --keep-nvram leaves them"
+            )
         if guest.has_managed_save and not guest.active:
             if not flags & UNDEFINE_MANAGED_SAVE:
                 raise OperationInvalid(
                     "Refusing to undefine while domain managed save image exists"
                 )
             await self.give_up_state(guest)
+        if variables and flags & UNDEFINE_NVRAM:
+            await asyncio.to_thread(nvram.remove, variables)
         await asyncio.to_thread(self.store.remove, guest.name)
         guest.persistent = False
         guest.autostart = guest.autostart_once = False
@@ -203,7 +215,7 @@ class Domains:
 
     async def create(self, xml: str, flags: int, client_id: int | None) -> Guest:
         """Start a guest from XML without defining it."""
-        refuse_flags(flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE | 32)
+        refuse_flags(flags, START_PAUSED | START_AUTODESTROY | START_VALIDATE | START_RESET_NVRAM)
         domain = await self._launcher.complete(xml, to_start=True)
         async with self._claimed(domain, "create") as guest:
             if guest.active:
@@ -258,7 +270,8 @@ class Domains:
                 raise OperationInvalid(f"domain '{guest.name}' is already active")
             name = guest.name if guest.persistent else ""
             refused = partial(self.saving.refused_file, path, name)
-            await self.launch(guest, domain, 0, None, image=image, refused=refused)
+            anew = START_RESET_NVRAM if flags & SAVE_RESET_NVRAM else 0
+            await self.launch(guest, domain, anew, None, image=image, refused=refused)
         return guest
 
     async def _refused_file(self, path: str, damage: ImageDamaged) -> ImageDamaged:
@@ -306,6 +319,7 @@ class Domains:
             id=await self._launcher.next_id(domain),
             persistent=guest.persistent,
             paused=bool(flags & START_PAUSED),
+            reset_nvram=bool(flags & START_RESET_NVRAM),
             image=image,
             refused=refused,
             notes=notes,

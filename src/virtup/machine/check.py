@@ -117,6 +117,7 @@ def _planned(launch: Launch) -> tuple[CommandLine, Plan]:
     """Do what a start prepares, by name alone; waits for the file systems of the disks."""
     demands.check_cpus(launch.domain)
     launch.find_memory()
+    demands.require_nvram(launch.domain)
     cold = launch.image is None
     launch.domain, launch.dropped = demands.without_missing(launch.domain, cold=cold)
     numbers = itertools.count(NO_FD)

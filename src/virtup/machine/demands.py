@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from virtup.errors import ConfigUnsupported
-from virtup.host import affinity, chain, media, tap
+from virtup.errors import ConfigUnsupported, OperationFailed
+from virtup.host import affinity, chain, media, nvram, tap
 from virtup.host.evidence import resources
 from virtup.machine import files
 from virtup.machine.files import UsedFile
@@ -40,6 +40,51 @@ class Dropped:
 
 def _at(domain: Domain, element: Element) -> Place:
     return Place(domain.source, element.line or domain.line)
+
+
+# -- firmware ----------------------------------------------------------------------------------
+
+
+def make_nvram(domain: Domain, *, anew: bool) -> None:
+    """Make the file of the firmware's variables from its template, if it is missing or *anew*.
+
+    Raises OperationFailed when there is no template, or it cannot be copied.
+    """
+    template = nvram_template(domain, anew=anew)
+    if not template:
+        return
+    assert domain.os.nvram is not None
+    path = str(domain.os.nvram.path)
+    try:
+        nvram.make(path, template)
+    except OSError as error:
+        what = "open the NVRAM template" if error.filename == template else "make the NVRAM file"
+        raise OperationFailed(f"Failed to {what} '{error.filename}': {error.strerror}") from error
+
+
+def require_nvram(domain: Domain) -> None:
+    """Refuse what `make_nvram` would refuse, without making anything."""
+    template = nvram_template(domain, anew=False)
+    if template and not nvram.is_there(template):
+        raise OperationFailed(
+            f"Failed to open the NVRAM template '{template}': No such file or directory"
+        )
+
+
+def nvram_template(domain: Domain, *, anew: bool) -> str:
+    """Return of what the file of the firmware's variables is to be made; "" for one that is there.
+
+    Raises OperationFailed when neither the definition nor an installed descriptor names one.
+    """
+    store, loader = domain.os.nvram, domain.os.loader
+    if store is None or loader is None or not store.path:
+        return ""
+    if nvram.is_there(store.path) and not anew:
+        return ""
+    template = store.template or nvram.template_of(str(loader.path))
+    if not template:
+        raise OperationFailed(f"unable to find any master var store for loader: {loader.path}")
+    return template
 
 
 # -- images ------------------------------------------------------------------------------------

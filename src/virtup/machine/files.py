@@ -58,6 +58,11 @@ def used(domain: Domain) -> Iterator[UsedFile]:
     for path in (domain.os.kernel, domain.os.initrd, domain.os.dtb):
         if path:
             yield UsedFile(path, write=False)
+    if domain.os.loader is not None and domain.os.loader.path:
+        flash = domain.os.loader.is_flash and domain.os.loader.readonly is not True
+        yield UsedFile(domain.os.loader.path, write=flash)
+    if domain.os.nvram is not None and domain.os.nvram.path:
+        yield UsedFile(domain.os.nvram.path, write=True)
     for table in domain.os.acpi_table:
         yield UsedFile(table.path, write=False)
     for disk in domain.devices.disk:

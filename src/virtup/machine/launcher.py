@@ -100,6 +100,7 @@ class Request:
     image: Image | None = None
     refused: Callable[[ImageDamaged], ImageDamaged] = lambda damage: damage
     notes: tuple[str, ...] = ()
+    reset_nvram: bool = False
 
 
 class Launcher:
@@ -151,7 +152,13 @@ class Launcher:
             )
             caps = await self._emulators.capabilities(emulator)
             whole = partial(
-                complete, domain, caps, uuid=str(uuids.uuid4()), mac=random_mac, emulator=emulator
+                complete,
+                domain,
+                caps,
+                uuid=str(uuids.uuid4()),
+                mac=random_mac,
+                emulator=emulator,
+                nvram_dir=self._layout.nvram_dir,
             )
             done = await _beside(len(xml), whole)
             demands.refuse_labels(done)
@@ -346,6 +353,7 @@ class Launcher:
             keep=lambda launch: self._keep_record(self._build(launch, request)),
             forget=lambda launch: self._statuses.remove(launch.domain.name),
             image=request.image,
+            reset_nvram=request.reset_nvram,
             steps=attempt.steps,
         )
 

@@ -81,6 +81,7 @@ class Launch:
     keep: Callable[[Launch], None] = lambda _launch: None
     image: Image | None = None
     unused: bool = False
+    reset_nvram: bool = False
     memory_dir: str = ""
     undo: AsyncExitStack = field(default_factory=AsyncExitStack)
     steps: list[Step] = field(default_factory=list)
@@ -230,6 +231,7 @@ async def _prepare(launch: Launch) -> None:
     launch.find_memory()
     await _drop_missing(launch)
     _make_directories(launch)
+    await asyncio.to_thread(demands.make_nvram, launch.domain, anew=launch.reset_nvram)
     _listen_monitor(launch)
     _listen_channels(launch)
     _open_outputs(launch)

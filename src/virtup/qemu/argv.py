@@ -69,8 +69,10 @@ def _env(dom: Domain, run: Runtime) -> tuple[tuple[str, str], ...]:
 
 def _options(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     yield from _head(dom, run)
+    yield from machine.flash(dom)
     yield from machine.machine(dom, caps)
     yield from cpu.cpu(dom)
+    yield from machine.firmware(dom)
     yield from machine.memory(dom, caps, run)
     yield from machine.smp(dom, caps)
     yield from machine.iothreads(dom)

@@ -13,7 +13,7 @@ from virtup.model.domain.machine import Features
 from virtup.model.domain.tuning import MemoryBacking
 from virtup.model.scalar import parse_cpuset
 from virtup.qemu.cpu import timers_of
-from virtup.qemu.option import Option, flag, keyed, object_, on_off, plain
+from virtup.qemu.option import Option, as_json, flag, keyed, object_, on_off, plain
 from virtup.qemu.runtime import Runtime
 
 MIB_KIB = 1024
@@ -40,6 +40,8 @@ def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
         ("dump-guest-core", bool(dom.memory_dump_core)),
         ("mem-merge", False if memory.nosharepages else None),
         ("memory-backend", ram_id(dom, caps)),
+        ("pflash0", f"{FLASH[0]}-format" if is_flash(dom) else None),
+        ("pflash1", f"{FLASH[1]}-storage" if is_flash(dom) and dom.os.nvram else None),
         ("hpet", hpet.present if hpet else None),
         ("acpi", features.acpi),
     ]
@@ -49,6 +51,40 @@ def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
     yield keyed("-accel", "kvm" if dom.type == "kvm" else "tcg", [("dirty-ring-size", size)])
     if features.smm and features.smm.tseg_mib is not None:
         yield keyed("-global", None, [("mch.extended-tseg-mbytes", features.smm.tseg_mib)])
+
+
+FLASH = ("libvirt-pflash0", "libvirt-pflash1")
+"""What the nodes of the firmware and of its variables are called, as libvirt calls them."""
+
+
+def is_flash(dom: Domain) -> bool:
+    """Whether the firmware is in a flash chip."""
+    return dom.os.loader is not None and dom.os.loader.is_flash
+
+
+def flash(dom: Domain) -> Iterator[Option]:
+    """The nodes of the firmware's image and of its variables, which ``-machine`` names."""
+    loader, nvram = dom.os.loader, dom.os.nvram
+    if loader is None or not loader.is_flash:
+        return
+    code, store = FLASH
+    file = {"driver": "file", "filename": loader.path, "node-name": f"{code}-storage"}
+    yield as_json("-blockdev", file | {"auto-read-only": True, "discard": "unmap"})
+    layer = {"node-name": f"{code}-format", "read-only": loader.readonly is True}
+    yield as_json("-blockdev", layer | {"driver": "raw", "file": f"{code}-storage"})
+    if nvram is not None:
+        file = {"driver": "file", "filename": nvram.path, "node-name": f"{store}-storage"}
+        yield as_json("-blockdev", file | {"read-only": False})
+
+
+def firmware(dom: Domain) -> Iterator[Option]:
+    """What secures the flash chip, and firmware that is no flash chip."""
+    loader = dom.os.loader
+    if loader is not None and loader.secure:
+        pairs = [("driver", "cfi.pflash01"), ("property", "secure"), ("value", True)]
+        yield keyed("-global", None, pairs)
+    if loader is not None and not loader.is_flash:
+        yield plain("-bios", str(loader.path))
 
 
 def ram_id(dom: Domain, caps: Caps) -> str | None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from virtup.errors import ConfigUnsupported, XmlRefused
+from virtup.errors import ConfigUnsupported, OperationFailed, XmlRefused
 from virtup.host import tap
 from virtup.machine import demands, files
 from virtup.model.domain import parse_domain
 
 XML = """<domain type='qemu'><name>g</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e68c15d28</uuid>
-<memory>65536</memory>{head}<os><type>hvm</type></os><devices>{devices}</devices></domain>"""
+<memory>65536</memory>{head}<os><type>hvm</type>{firmware}</os><devices>{devices}</devices></domain>"""
 
 
-def domain(devices="", head=""):
-    return parse_domain(XML.format(devices=devices, head=head))
+def domain(devices="", head="", firmware=""):
+    return parse_domain(XML.format(devices=devices, head=head, firmware=firmware))
 
 
 def nic(name="", *, kind="ethernet", model="virtio"):
@@ -154,3 +156,52 @@ def test_memory_is_ordinary_unless_huge_pages_are_asked_for():
 def test_bindings_that_contradict_themselves_are_refused(head, words):
     with pytest.raises(XmlRefused, match=words):
         domain(head=head)
+
+
+FLASH = """<loader type='pflash' readonly='yes'>{code}</loader><nvram{template}>{store}</nvram>"""
+
+
+def flash(folder, *, template=""):
+    given = f" template='{template}'" if template else ""
+    words = FLASH.format(code=folder / "code", template=given, store=folder / "store")
+    return domain(firmware=words)
+
+
+def test_the_variables_of_firmware_are_made_of_their_template_once(tmp_path):
+    store, template = tmp_path / "store", tmp_path / "vars"
+    dom = flash(tmp_path, template=str(template))
+    gone = f"Failed to open the NVRAM template '{template}': No such file or directory"
+    for act in (demands.require_nvram, partial(demands.make_nvram, anew=False)):
+        with pytest.raises(OperationFailed, match=re.escape(gone)):
+            act(dom)
+    template.write_bytes(b"fresh")
+    demands.require_nvram(dom)
+    assert not store.exists()
+    demands.make_nvram(dom, anew=False)
+    assert (store.read_bytes(), store.stat().st_mode & 0o777) == (b"fresh", 0o600)
+    store.write_bytes(b"used")
+    demands.make_nvram(dom, anew=False)
+    assert store.read_bytes() == b"used"
+    demands.make_nvram(dom, anew=True)
+    assert store.read_bytes() == b"fresh"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["store", "vars"]
+
+
+def test_variables_that_nothing_tells_how_to_make_are_refused(tmp_path):
+    dom = flash(tmp_path)
+    with pytest.raises(OperationFailed, match=re.escape(f"store for loader: {tmp_path}/code")):
+        demands.make_nvram(dom, anew=False)
+    (tmp_path / "store").touch()
+    demands.make_nvram(dom, anew=False)
+
+
+def test_a_store_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "vars").touch()
+    dom = flash(tmp_path / "no", template=str(tmp_path / "vars"))
+    with pytest.raises(OperationFailed, match=re.escape(f"NVRAM file '{tmp_path}/no/store'")):
+        demands.make_nvram(dom, anew=False)
+
+
+def test_the_firmware_is_read_and_its_variables_are_written(tmp_path):
+    used = {one.path: one.write for one in files.used(flash(tmp_path))}
+    assert used == {f"{tmp_path}/code": False, f"{tmp_path}/store": True}

@@ -37,6 +37,9 @@ ELSEWHERE: dict[str, str] = {
     "Domain.on_crash": "what the machine does when the guest panics (test_life)",
     "Domain.iothreads": "becomes <iothreadids> when the definition is completed",
     "Vcpu.count": "read as Domain.vcpus",
+    "Loader.type": "read as Loader.is_flash",
+    "Loader.stateless": "there is an <nvram> or none when the definition is completed",
+    "Nvram.template": "the file is made of it (test_demands)",
     "MemoryBacking.hugepages": "read as MemoryBacking.page_kib",
     "HugePages.page": "read as MemoryBacking.page_kib",
     "HugePage.size_kib": "read as MemoryBacking.page_kib",
@@ -72,6 +75,9 @@ NOTHING: dict[str, str] = {
     "SecurityDriver.model": "as Domain.seclabel",
     "Vcpu.placement": "only 'static' is accepted",
     "NumaMemory.placement": "only 'static' is accepted",
+    "Loader.format": "only 'raw' is accepted",
+    "Nvram.format": "only 'raw' is accepted",
+    "Nvram.template_format": "only 'raw' is accepted",
     "Os.type": "only 'hvm' is accepted",
     "Features.pae": "QEMU's x86 CPUs always have it",
     "Cpu.match": "only 'exact' is accepted",
@@ -102,7 +108,8 @@ OWN = """<domain type='qemu'><name>own</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e6
 </memoryBacking><iothreads>1</iothreads><cputune><vcpupin vcpu='0' cpuset='0'/>
 <emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='0'/></cputune>
 <numatune><memory mode='strict' nodeset='0'/></numatune>
-<os><type arch='x86_64' machine='pc'>hvm</type></os>
+<os><type arch='x86_64' machine='pc'>hvm</type><loader type='pflash' readonly='yes'>/code</loader>
+<nvram template='/vars'>/store</nvram></os>
 <features><acpi/><hyperv><spinlocks state='on' retries='4096'/><vendor_id state='on' value='me'/>
 </hyperv></features><devices>
 <controller type='pci' index='0' model='pci-root'/>

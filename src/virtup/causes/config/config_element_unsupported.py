@@ -27,6 +27,7 @@ from lxml import etree
 from virtup.causes import definition, refusals
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.words import said
+from virtup.model import document
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
 
@@ -108,7 +109,7 @@ def _shown(ev: Evidence, line: str, tag: str) -> str:
     if place is None or root is None:
         return ""
     for element in root.iter(tag.rpartition(":")[2]):
-        if element.sourceline == int(place["line"]):
+        if document.line_of(element) == int(place["line"]):
             made_from = (element.find(path) for path in _SOURCES)
             tags = [_start(one) for one in (element, *made_from) if one is not None]
             return " ".join(tags)
@@ -116,5 +117,5 @@ def _shown(ev: Evidence, line: str, tag: str) -> str:
 
 
 def _start(element: etree._Element) -> str:
-    given = "".join(f" {name}='{value}'" for name, value in element.items())
+    given = "".join(f" {name!s}='{element.get(name)}'" for name in map(str, element.keys()))
     return f"<{element.tag}{given}>"

@@ -16,9 +16,10 @@ from virtup.model.domain import consoles, drives, implicit
 from virtup.model.domain.caps import Caps, MachineType
 from virtup.model.domain.devices.graphics import Graphics, Listen
 from virtup.model.domain.draft import Draft
+from virtup.model.domain.firmware import Nvram
 from virtup.model.domain.guest import Domain
 from virtup.model.domain.inactive import as_definition
-from virtup.model.domain.machine import Clock, Cpu, CpuModel, Features, IoThread, Vcpu
+from virtup.model.domain.machine import Clock, Cpu, CpuModel, Features, IoThread, Os, Vcpu
 from virtup.model.domain.pci import assign_pci
 from virtup.model.domain.serialbus import assign_ports
 from virtup.model.domain.usb import assign_usb
@@ -35,17 +36,20 @@ def complete(
     emulator: str,
     genid: str | None = None,
     usb_ports: bool = True,
+    nvram_dir: str = "/var/lib/virtup/qemu/nvram",
 ) -> Domain:
     """*dom* as libvirt would keep it.
 
     *uuid* is given to a definition without one, *genid* to one that asks for a generation id, *mac* makes addresses for network cards
     without one, *emulator* stands in where none is named. Without *usb_ports*, USB devices that
-    name no port get theirs at the start only. Raises XmlRefused and
+    name no port get theirs at the start only. *nvram_dir* is where the variables of firmware are
+    kept whose definition names no file. Raises XmlRefused and
     ConfigUnsupported, naming file and line.
     """
     dom = _defaults(
         as_definition(dom), caps, uuid=uuid, genid=genid, host_arch=host_arch, emulator=emulator
     )
+    dom = replace(dom, os=_firmware(dom, nvram_dir))
     draft = Draft(dom, caps)
     implicit.order_lists(draft)
     implicit.add_machine_devices(draft)
@@ -154,6 +158,19 @@ def _defaults(
         on_crash=dom.on_crash or "destroy",
         devices=replace(dom.devices, emulator=dom.devices.emulator or emulator),
     )
+
+
+def _firmware(dom: Domain, nvram_dir: str) -> Os:
+    """The formats of the firmware's files, and where its variables are."""
+    loader, nvram = dom.os.loader, dom.os.nvram
+    if loader is None or not loader.is_flash:
+        return dom.os
+    loader = replace(loader, format="raw")
+    if loader.needs_store or nvram is not None:
+        nvram = nvram or Nvram()
+        path = nvram.path or f"{nvram_dir}/{dom.name}_VARS.fd"
+        nvram = replace(nvram, format="raw", path=path)
+    return replace(dom.os, loader=loader, nvram=nvram)
 
 
 def _iothreads(dom: Domain) -> tuple[IoThread, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from virtup.model import scalar
+from virtup.model.domain.firmware import Loader, Nvram
 from virtup.model.field import Amiss, Element, at
 
 MACHINE = scalar.pattern(
@@ -33,6 +34,8 @@ class Os(Element):
     )
     machine: str | None = at("type/@machine", MACHINE)
     type: Literal["hvm"] = at("type", required=True)
+    loader: Loader | None = at("loader")
+    nvram: Nvram | None = at("nvram")
     kernel: str | None = at("kernel")
     initrd: str | None = at("initrd")
     cmdline: str | None = at("cmdline")
@@ -50,6 +53,12 @@ class Os(Element):
                 yield Amiss(name, f"<{name}> holds no path")
         if self.kernel is None and (self.initrd or self.cmdline):
             yield "<initrd> and <cmdline> need a <kernel>"
+        if self.nvram is not None:
+            if self.loader is None or not self.loader.is_flash:
+                yield Amiss("nvram", "<nvram> needs a <loader type='pflash'>")
+            elif self.loader.stateless:
+                what = "NVRAM template" if self.nvram.template else "NVRAM"
+                yield Amiss("nvram", f"{what} is not permitted when loader is stateless")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ def validate(dom: Domain, caps: Caps) -> None:
     _boot_orders(dom)
     _controllers(dom)
     _disks(dom)
+    _firmware(dom)
     _serial_ports(dom)
     _videos(dom)
     _aliases(dom)
@@ -171,6 +172,20 @@ def _unit(dom: Domain, disk: Disk) -> None:
                 f"disk '{disk.target.dev}' has {name} {value} on its {kind} controller, "
                 f"accepted are 0 to {most}",
             )
+
+
+def _firmware(dom: Domain) -> None:
+    loader = dom.os.loader
+    if loader is None:
+        return
+    q35 = (dom.os.machine or "").startswith(("q35", "pc-q35"))
+    if loader.is_flash and q35 and not (dom.features and dom.features.acpi):
+        raise _unsupported(dom, loader, "UEFI requires ACPI on this architecture")
+    if loader.secure:
+        smm = dom.features.smm if dom.features else None
+        if not q35 or smm is None or smm.state is False:
+            what = "Secure boot is supported with q35 machine types and SMM only"
+            raise _unsupported(dom, loader, f"{what}: add <smm state='on'/> to <features>")
 
 
 def _serial_ports(dom: Domain) -> None:
