@@ -26,7 +26,10 @@ NOBODY = "?"
 
 @dataclass(frozen=True)
 class Score:
-    """One case: what may stand first, what was found in order, and how sure the first was."""
+    """One case: what may stand first, what was found in order, and how sure the first was.
+
+    A label ``a+b`` is two faults in one text: both have to be found, one of them first.
+    """
 
     case: str
     labels: tuple[str, ...]
@@ -53,7 +56,12 @@ class Score:
 
     @property
     def is_first(self) -> bool:
-        return self.found[0] in self.labels or (NOBODY in self.labels and not self.is_confident)
+        if NOBODY in self.labels and not self.is_confident:
+            return True
+        return any(
+            self.found[0] in label.split("+") and set(label.split("+")) <= set(self.found)
+            for label in self.labels
+        )
 
     @property
     def is_among(self) -> bool:
@@ -67,7 +75,7 @@ class Score:
     @property
     def family(self) -> str:
         """The folder that the label's cause stands in."""
-        return FAMILIES.get(self.labels[0], "no cause")
+        return FAMILIES.get(self.labels[0].partition("+")[0], "no cause")
 
     def __str__(self) -> str:
         return f"{self.case}: {' or '.join(self.labels)}, found {', '.join(self.found[:3])}"

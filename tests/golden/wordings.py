@@ -1,7 +1,7 @@
 """Failures in words that no rule was made from: written down, each with the cause that it tells.
 
 A file of ``wordings`` holds cases in plain text. ``=== a|b`` begins one and names what may stand
-first; ``?`` stands for no confident answer. What follows is the manager's error below ``[error]``,
+first; ``?`` stands for no confident answer, ``a+b`` for two faults in one text. What follows is the manager's error below ``[error]``,
 QEMU's or a helper's words below ``[log]``, the definition below ``[xml]``, and what was written down
 of the host below ``[host]``.
 """

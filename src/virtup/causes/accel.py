@@ -17,14 +17,14 @@ _REFUSED = re.compile(
     r"(?:could not access kvm kernel module: (?P<access>[^\n]*)"
     r"|failed to initiali[sz]e kvm: (?P<init>[^\n]*)"
     r"|ioctl\(KVM_CREATE_VM\) failed: (?P<create>[^\n]*)"
-    r"|could not open '?/dev/kvm'?:? ?(?P<open>[^\n]*))",
+    r"|(?:could not|failed to|cannot|unable to) open '?/dev/kvm'?:? ?(?P<open>[^\n]*))",
     re.IGNORECASE,
 )
 _NONE = re.compile(
     r"(?:domain requires kvm|host does not support domain type '?kvm|type=kvm\b[^\n]*not found|get preferred machine for \S+ type=kvm|does not support virt type 'kvm'"
     r"|could not find capabilities for (?:arch=\S+ )?domaintype=kvm|does not support any virtuali[sz]ation options[^\n]*kvm"
     r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
-    r"|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
+    r"|kvm acceleration can not be used|your cpu does not support kvm|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
     re.IGNORECASE,
 )
 _NOTED = tuple(

@@ -192,6 +192,7 @@ _OPTION_ROLES = (
         Role.FIRMWARE,
     ),
     (re.compile(r"-blockdev|-drive|-hd[a-d]\b|-cdrom|storage file|disk image"), Role.DISK),
+    (re.compile(r"/dev/(?:mapper|disk|zvol|vg|md|nvme|[shv]d[a-z]|rbd|nbd|drbd|loop)"), Role.DISK),
     (re.compile(r"/dev/(?:net/tun|kvm|vhost)"), Role.OTHER),
     (re.compile(r"\.(?:qcow2|img|raw|iso|vmdk|vdi|vhdx|qed)\b"), Role.DISK),
 )

@@ -208,6 +208,10 @@ _STRUCTURE: tuple[tuple[str, str], ...] = (
         rf"\bMTU\b[^\n]*?{_NAME}[^\n]*?(?P<err>{_ERRNO})",
     ),
     (
+        r"Unable to create tap device vnet: \g<err>",
+        rf"\btap\b[^\n]*?(?P<err>{_ERRNO})",
+    ),
+    (
         r"Unable to open /dev/net/tun, is tun module loaded?: \g<err>",
         rf"/dev/net/tun[^\n]*?(?P<err>{_ERRNO})",
     ),

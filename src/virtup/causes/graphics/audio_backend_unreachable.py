@@ -32,7 +32,7 @@ _TOLD = Told(
     sentence="QEMU cannot reach the host's audio server ({subject}).",
     subject="audio",
     phrases=(
-        r"(?:pulseaudio|pipewire|jack|alsa)\S*: (?:pa_context_\w+\(\) failed|reason: (?:connection refused|access denied|timeout)|failed to (?:connect|initialize)[^\n]*)(?![\s\S]*\n(?![^\n]*(?:audio|pulse|pipewire|\bpa\b|alsa|jack))[^\n]*\S)",
+        r"(?:pulseaudio|pipewire|jack|alsa)\S*: (?:pa_context_\w+\(\) failed|reason: (?:connection refused|access denied|timeout)|(?:failed to (?:connect|initialize|open)|could not initialize)[^\n]*)(?![\s\S]*\n(?![^\n]*(?:audio|pulse|pipewire|\bpa\b|alsa|jack))[^\n]*\S)",
         r"could not init [`'](?P<subject>\w+)' audio driver(?![\s\S]*\n(?![^\n]*(?:audio|pulse|pipewire|\bpa\b|alsa|jack))[^\n]*\S)",
     ),
     doubtful=(

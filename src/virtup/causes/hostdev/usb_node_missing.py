@@ -38,7 +38,7 @@ _TOLD = Told(
         r"(?:did not|could not|unable to|cannot) find (?:the )?USB device:? ?(?P<subject>[\w:]+)?[^\n]*",
         r"'?(?P<subject>/dev/bus/usb/\d+/\d+)'?[^\n]*(?:no such (?:file|device)|does not exist|datei oder verz|no existe)[^\n]*",
         r"(?:USB device|usb-host)[^\n]*?(?P<subject>[\da-f]{4}:[\da-f]{4})[^\n]*(?:not found|no such device)[^\n]*",
-        r"failed to find usb device[^\n]*",
+        r"failed to find (?:host )?usb device(?: (?P<subject>\d+:\d+))?[^\n]*",
     ),
     fixes=(edit("plug it in, or set startupPolicy='optional'"),),
     proof=pci.USB_MISSING,

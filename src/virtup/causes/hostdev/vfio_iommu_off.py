@@ -35,7 +35,7 @@ _TOLD = Told(
     subject="IOMMU",
     phrases=(
         r"vfio:? (?:error:? )?(?P<subject>[\da-fA-F:.]{4,})?:? ?(?:error[^\n]*)?no iommu_group found[^\n]*",
-        r"no iommu_group found",
+        r"no iommu_group (?:found|for)",
         r"(?:iommu_group|IOMMU group)[^\n]{0,60}(?:is not a symlink|could not be (?:found|determined))",
         r"(?:device|pci)\b[^\n]*?(?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d)[^\n]*(?:has no|not in an|does not belong to an?) iommu[ _]group[^\n]*",
         r"iommu (?:is )?(?:not (?:enabled|active|present|found|detected)|disabled)[^\n]*",

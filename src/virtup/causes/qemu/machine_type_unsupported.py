@@ -39,6 +39,7 @@ SLUG = "machine-type-unsupported"
 
 _WORDS = re.compile(
     r"unsupported machine type(?: '(?P<a>[^'\n]+)')?"
+    r"|unknown machine type '(?P<e>[^'\n]+)'|-M (?P<f>\S+): no such machine|supported machines are:"
     r"|does not support machine type '(?P<b>[^'\n]+)'"
     r"|the machine '(?P<c>[^'\n]+)' is not supported by emulator"
     r"|machine type '(?P<d>[^'\n]+)' (?:is )?(?:not supported|does not exist|unknown)",

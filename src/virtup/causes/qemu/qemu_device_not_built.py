@@ -36,6 +36,7 @@ SLUG = "qemu-device-not-built"
 
 _WORDS = re.compile(
     r"'(?P<a>[\w.-]+)' is not a valid device (?:model )?name"
+    r"|unknown device '(?P<d>[\w.-]+)' for bus"
     r"|unsupported nic model: (?P<b>[\w.-]+)"
     r"|module hw-\w+-(?P<c>[\w-]+) (?:is )?not found"
     r"|parameter 'driver' expects (?:a )?(?:pluggable )?device type",
@@ -76,7 +77,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     names = known.names if known else ()
     seen = said(ev).find(_WORDS)
     if seen is not None:
-        wanted = seen["a"] or seen["b"] or seen["c"]
+        wanted = seen["a"] or seen["b"] or seen["c"] or seen["d"]
         if wanted not in names:
             yield _finding(ev, wanted, names, seen)
     elif ev.ahead and names:

@@ -39,6 +39,7 @@ _TOLD = Told(
         r"(?:qemu|emulator)[^\n]{0,40}(?:is too old|version [\d.]+ or (?:newer|later|above|higher) is required)[^\n]*",
         r"(?:requires?|needs?) (?:at least )?(?:qemu|QEMU) (?:version )?>?=? ?(?P<subject>\d+\.\d[\d.]*)[^\n]*",
         r"this QEMU (?:binary )?(?:does not|doesn't) support (?P<subject>(?!passing|.{0,40}(?:video|spice|kvm|io_uring))[^\n]{2,60})",
+        r"CPU feature (?P<subject>[\w.-]+) not found",
         r"invalid object type: '?(?P<subject>(?:sev|tdx|iothread|memory-backend|secret|authz|rng|input|can|pr-manager|throttle|qtest|dbus|thread)[\w-]*)",
     ),
     doubtful=(

@@ -36,6 +36,7 @@ _TOLD = Told(
     subject="the profile",
     phrases=(
         r"(?:cannot|unable to|failed to|could not) (?:load|update|generate|create|replace|set|parse) (?:the )?AppArmor profile '?(?P<subject>libvirt-[\da-f-]+)?[^\n]*",
+        r"AppArmor\b(?!=)[^\n]*['\x22«„](?P<subject>libvirt-[\da-f]{8}-[\da-f-]{27})(?=['\x22»“])",
         r"error calling aa_change_profile[^\n]*",
         r"virt-aa-helper: (?:error|warning)?[^\n]*",
         r"apparmor_parser[^\n]*(?:fail|error|exit)[^\n]*",

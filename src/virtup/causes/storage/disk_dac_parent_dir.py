@@ -15,17 +15,21 @@ list), or move the image to a directory that is open to it, such as `/var/lib/vi
 ## Strings it goes by
 - `Could not open '/home/me/a.qcow2': Permission denied`
 - `Cannot access storage file '/home/me/a.qcow2' (as uid:107, gid:107): Permission denied`
+- `may not be accessible by the hypervisor` (virt-install)
 - `The emulator may not have search permissions for the path` (virt-install)
 """
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, barrier, file_probes, troubles
 from virtup.causes.storage.disk_dac_file_mode import ROLES, SAID
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -33,6 +37,11 @@ CODE = "VU005"
 SLUG = "disk-dac-parent-dir"
 ALSO = ("disk-dac-file-mode", "disk-apparmor-denied")
 
+_WARNED = re.compile(
+    r"(?P<path>/[^\n]*?) may not be accessible by the hypervisor"
+    r"|may not have search permissions for the path '(?P<old>/[^'\n]+)'",
+    re.IGNORECASE,
+)
 _CLOSED = PathFact(
     exists=True, blocked="/home/me", lacks="search", owner="me", group="me", mode="0700"
 )
@@ -82,3 +91,19 @@ def find(ev: Evidence) -> Iterator[Finding]:
             sentence += f", so it cannot reach the {noun} '{path}'"
         certainty = Certainty.PROVEN if trouble.fact else Certainty.POSSIBLE
         yield _found(sentence + ".", path, certainty, evidence, fixes, trouble.at)
+    yield from _warned(ev)
+
+
+def _warned(ev: Evidence) -> Iterator[Finding]:
+    """Yield what virt-install foresees: it looked at the directories, before any start."""
+    seen = said(ev).find(_WARNED)
+    if seen is not None:
+        path = seen["path"] or seen["old"]
+        yield _found(
+            f"A directory on the way to '{path}' may not be searched by QEMU's account.",
+            path,
+            Certainty.POSSIBLE,
+            (seen.quote,),
+            (Fix("see which component keeps it out", (f"namei -l {shlex.quote(path)}",)),),
+            seen.at,
+        )

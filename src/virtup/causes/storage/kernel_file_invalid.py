@@ -38,6 +38,7 @@ from virtup.model.probe_files import KernelImage, KernelImageFact
 
 CODE = "VU258"
 SLUG = "kernel-file-invalid"
+OVER = ("kernel-file-missing",)
 
 _X86 = ("x86_64", "i386")
 
