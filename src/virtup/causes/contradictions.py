@@ -32,7 +32,14 @@ def _same(ev: Evidence, tags: str, key: Callable[[etree._Element], str], wanted:
 def pci_address(element: etree._Element) -> str:
     """Return the PCI address of a device in the definition, ``0000:00:03.0``, or ``""``."""
     address = element.find("address")
-    if address is None or address.get("type") != "pci" or address.get("slot") is None:
+    if address is None or address.get("type") != "pci":
+        return ""
+    return pci_numbers(address)
+
+
+def pci_numbers(address: etree._Element) -> str:
+    """Return the numbers of a PCI address as Linux writes them, or ``""``."""
+    if address.get("slot") is None:
         return ""
     try:
         domain, bus, slot, function = (

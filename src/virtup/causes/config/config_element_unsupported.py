@@ -21,15 +21,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from lxml import etree
 
-from virtup.causes import definition, refusals
+from virtup.causes import definition, packages, refusals
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.causes.words import said
+from virtup.causes.lacking import lacking, need
+from virtup.causes.words import Seen, said
 from virtup.model import document
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Fact, Probe
+from virtup.model.probe import Probe
+from virtup.model.probe_system import Program, ProgramFact
 
 CODE = "VU414"
 SLUG = "config-element-unsupported"
@@ -53,6 +56,12 @@ POSITIVE = (
     Evidence(error=_SAID),
     Evidence(error=_SAID, definition=_XML),
     Evidence(
+        error="unsupported configuration: element <tpm> in <devices> is not supported (f, line 2)",
+        definition="<domain><devices>\n<tpm><backend type='emulator'/></tpm></devices></domain>",
+        uid=1,
+        host={Program("swtpm"): ProgramFact()},
+    ),
+    Evidence(
         error="XML error: attribute 'type' of <disk> is 'volume', accepted is 'file' or 'block' "
         "(/srv/vm.xml, line 12, column 5)"
     ),
@@ -69,9 +78,14 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
-    """Ask for nothing: it is virtup that has not what is asked for, not the host."""
-    return ()
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
+    """Ask whether the host has at least what the element is made from."""
+    seen = said(ev).find(_WORDS)
+    element = _element(ev, seen) if seen is not None and ev.uid is not None else None
+    wanted = need(ev, element) if element is not None else None
+    if wanted is not None:
+        yield wanted.probe
+        yield from packages.system(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -79,41 +93,50 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    tag = seen["element"] or seen["owner"] or seen["kind"] or seen["union"]
+    tag, element = _tag(seen), _element(ev, seen)
     what = f"<{tag}>"
     if seen["owner"]:
         what = f"{seen['attribute']}= of <{tag}>"
     elif not seen["element"]:
         what = f"<{tag} {seen['key'] or seen['by']}='{seen['value'] or seen['of']}'>"
-    shown = _shown(ev, seen.line, tag)
+    shown = (f"the definition has {_shown(element)}",) if element is not None else ()
+    missing, fixes = lacking(ev, need(ev, element) if element is not None else None)
     remove = f"if the guest does without it, remove {what}"
     yield _found(
         f"The definition asks for {what}, which is not supported: virtup has no such thing.",
         tag,
         Certainty.PROVEN if shown else Certainty.LIKELY,
-        (seen.quote, *((f"the definition has {shown}",) if shown else ())),
+        (*(missing or (seen.quote,)), *shown),
         (
             *refusals.ways_out(ev),
             Fix(
                 f"{remove} from the definition, or run the guest with libvirt", safety=Safety.MANUAL
             ),
+            *fixes,
         ),
         seen.at,
     )
 
 
-def _shown(ev: Evidence, line: str, tag: str) -> str:
-    """Return the start tags of the element that a message is about, and of what it is made from."""
-    place = _PLACE.search(line)
+def _tag(seen: Seen) -> str:
+    return seen["element"] or seen["owner"] or seen["kind"] or seen["union"]
+
+
+def _element(ev: Evidence, seen: Seen) -> etree._Element | None:
+    """Return the element that a message is about."""
+    place = _PLACE.search(seen.line)
     root = definition.tree(ev.definition)
     if place is None or root is None:
-        return ""
-    for element in root.iter(tag.rpartition(":")[2]):
-        if document.line_of(element) == int(place["line"]):
-            made_from = (element.find(path) for path in _SOURCES)
-            tags = [_start(one) for one in (element, *made_from) if one is not None]
-            return " ".join(tags)
-    return ""
+        return None
+    named = root.iter(_tag(seen).rpartition(":")[2])
+    here = (one for one in named if document.line_of(one) == int(place["line"]))
+    return next(here, None)
+
+
+def _shown(element: etree._Element) -> str:
+    """Return the start tags of an element and of what it is made from."""
+    made_from = (element.find(path) for path in _SOURCES)
+    return " ".join(_start(one) for one in (element, *made_from) if one is not None)
 
 
 def _start(element: etree._Element) -> str:
