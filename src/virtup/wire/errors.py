@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +38,8 @@ def error_body(error: VirtError) -> dict[str, Any]:
 
 
 def _findings(findings: Sequence[dict[str, Any]]) -> str | None:
+    import json
+
     for count in range(len(findings), 0, -1):
         text = json.dumps({"findings": findings[:count]})
         if len(text) <= _MESSAGE_BYTES_MAX:
@@ -50,6 +51,8 @@ def _findings_in(text: str | None) -> tuple[dict[str, Any], ...]:
     """Return the findings in ``str3``; none when another daemon put something else there."""
     if not text or not text.startswith('{"findings": ['):
         return ()
+    import json
+
     try:
         told = json.loads(text)["findings"]
     except (ValueError, RecursionError):
