@@ -621,3 +621,14 @@ def test_a_disk_that_another_holds_leaves_the_state_for_later(scene: Scene, whos
     scene.start()
     assert scene.state() == "running (restored)"
     assert scene.left() == []
+
+
+def test_a_definition_that_was_changed_in_its_image_is_told_by_what_changed(scene: Scene) -> None:
+    image = scene.saved()
+    image.write_bytes(image.read_bytes().replace(b"pc-i440fx-7.2", b"pc-i440fx-8.9", 1))
+    refused = scene.virsh("start", "g", check=False).stderr
+    assert "<type> was machine='pc-i440fx-7.2', is machine='pc-i440fx-8.9'" in refused
+    assert "cannot run here" in refused
+    assert "does not support machine type 'pc-i440fx-8.9'" in refused
+    scene.start()
+    assert scene.state() == "running (booted)"

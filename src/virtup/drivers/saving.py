@@ -127,10 +127,26 @@ class Saving:
 
     async def examine(self, guest: Guest) -> Image:
         """Return the managed image of *guest*, checked and its own; raises ImageDamaged."""
-        image = await asyncio.to_thread(self.saves.examine, guest.name)
+        try:
+            image = await asyncio.to_thread(self.saves.examine, guest.name)
+        except ImageDamaged as damage:
+            if damage.kind is Damage.FLIPPED:
+                damage.message += await self._unfit(self.saves.path(guest.name))
+            raise
         domain = await self.domain_of(image)
         restorer.require_guest(domain, guest.name, str(guest.definition.uuid))
         return image
+
+    async def _unfit(self, path: str) -> str:
+        """Return why the definition that an image has now cannot run here, "" when it can."""
+        head = await asyncio.to_thread(save_file.glimpse, path)
+        if head is None:
+            return ""
+        try:
+            await self._launcher.complete(head.xml, cookie=head.cookie)
+        except VirtError as error:
+            return f"; what it says now cannot run here: {error.message.partition(chr(10))[0]}"
+        return ""
 
     def refused(self, name: str, damage: ImageDamaged) -> ImageDamaged:
         """Return the error for a managed image that was found damaged, set aside if need be.

@@ -73,6 +73,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
         name,
         Certainty.PROVEN if other else Certainty.LIKELY,
         (seen.quote, *((runs,) if runs else ())),
-        (edit(f"choose another <name>, or give <uuid>{uuid or 'of the other'}</uuid>"),),
+        (edit(f"give another name, or the other's <uuid>{uuid}</uuid> to change that guest,"),),
         seen.at,
     )
