@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -268,6 +269,23 @@ def test_a_lock_of_this_process_is_found(place: Path) -> None:
         fact = answer(LockHolder(str(file)))
     assert isinstance(fact, LockFact)
     assert [one.pid for one in fact.holders] == [os.getpid()]
+    assert fact.ranges == ((100, 100),)
+
+
+def test_a_lock_on_the_whole_file_reaches_to_its_end_and_a_flock_nowhere(place: Path) -> None:
+    file = place / "f"
+    file.touch()
+    with file.open("r+b") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        fact = answer(LockHolder(str(file)))
+        assert isinstance(fact, LockFact)
+        assert fact.ranges == ((0, sys.maxsize),)
+        fcntl.lockf(held, fcntl.LOCK_UN)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fact = answer(LockHolder(str(file)))
+        assert isinstance(fact, LockFact)
+        assert fact.ranges == ()
+        assert [one.pid for one in fact.holders] == [os.getpid()]
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
@@ -280,7 +298,7 @@ def test_a_listener_is_found_with_its_address(family: socket.AddressFamily) -> N
         listener.listen()
         fact = answer(PortHolder(port))
     assert isinstance(fact, PortFact)
-    assert (fact.listening, fact.address) == (True, host)
+    assert (fact.listening, fact.address, fact.addresses) == (True, host, (host,))
     assert [one.pid for one in fact.holders] == [os.getpid()]
 
 

@@ -29,6 +29,23 @@ def test_a_taken_port_is_passed_over(taken: int) -> None:
     assert again > found
 
 
+def test_an_idle_port_is_found_by_looking_alone(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a socket was made")
+
+    with monkeypatch.context() as looking:
+        looking.setattr(ports.socket, "socket", refuse)
+        found = ports.idle("127.0.0.1", taken, min(taken + 50, 65535))
+        assert found > taken
+        assert ports.idle("127.0.0.1", found, found + 50, taken={found}) > found
+        assert ports.idle("127.0.0.2", taken, taken) == taken
+        with pytest.raises(ports.NoFreePort, match=f"between {taken} and {taken}"):
+            ports.idle("0.0.0.0", taken, taken)
+    assert ports.can_listen("127.0.0.1", found)
+
+
 def test_a_port_of_one_address_is_free_at_another(taken: int) -> None:
     assert ports.can_listen("127.0.0.2", taken)
 

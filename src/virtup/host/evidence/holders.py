@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -28,23 +29,32 @@ def lock_holder(probe: LockHolder) -> LockFact:
     these, and the ranges that ``/proc/locks`` has.
     """
     wanted = os.stat(probe.path)
-    same = (wanted.st_dev, wanted.st_ino)
     found: dict[int, Holder] = {}
     node = f"{os.major(wanted.st_dev):02x}:{os.minor(wanted.st_dev):02x}:{wanted.st_ino}"
     ranges = set(_ranges(line for line in _read("/proc/locks").splitlines() if f" {node} " in line))
     for pid, number in open_files():
-        try:
-            info = os.stat(f"/proc/{pid}/fd/{number}")
-        except OSError:
-            continue
-        if (info.st_dev, info.st_ino) != same:
-            continue
-        lines = _read(f"/proc/{pid}/fdinfo/{number}").splitlines()
-        locks = [line for line in lines if line.startswith("lock:")]
-        ranges.update(_ranges(locks))
-        if locks:
+        info = _read(f"/proc/{pid}/fdinfo/{number}")
+        locks = [line for line in info.splitlines() if line.startswith("lock:")]
+        if locks and _is(pid, number, wanted, info):
+            ranges.update(_ranges(locks))
             found.setdefault(pid, holder(pid))
     return LockFact(tuple(found.values()), tuple(sorted(ranges)))
+
+
+def _is(pid: int, number: str, wanted: os.stat_result, info: str) -> bool:
+    """Is the open file *wanted*?  *info* is its ``fdinfo``.
+
+    The file system is asked only where the inode's number (Linux 5.14) is the same: that of
+    another file may not answer.
+    """
+    inode = re.search(r"^ino:\s*(\d+)$", info, re.MULTILINE)
+    if inode is not None and int(inode[1]) != wanted.st_ino:
+        return False
+    try:
+        seen = os.stat(f"/proc/{pid}/fd/{number}")
+    except OSError:
+        return False
+    return (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def _ranges(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
@@ -120,15 +130,18 @@ def files_open(path: str) -> tuple[Holder, ...]:
     wanted = os.stat(path)
     device = stat.S_ISBLK(wanted.st_mode) or stat.S_ISCHR(wanted.st_mode)
 
-    def same(pid: int, number: str, _target: str) -> bool:
+    def same(pid: int, number: str, target: str) -> bool:
+        if not device:
+            return _is(pid, number, wanted, _read(f"/proc/{pid}/fdinfo/{number}"))
+        if not target.startswith("/dev/"):
+            return False  # a file on a dead server may not answer
         try:
             info = os.stat(f"/proc/{pid}/fd/{number}")
         except OSError:
             return False
-        if device:  # the node of a private /dev is another inode of the same device
-            kind = stat.S_IFMT(info.st_mode) == stat.S_IFMT(wanted.st_mode)
-            return kind and info.st_rdev == wanted.st_rdev
-        return (info.st_dev, info.st_ino) == (wanted.st_dev, wanted.st_ino)
+        # the node of a private /dev is another inode of the same device
+        kind = stat.S_IFMT(info.st_mode) == stat.S_IFMT(wanted.st_mode)
+        return kind and info.st_rdev == wanted.st_rdev
 
     return holding(same)
 
