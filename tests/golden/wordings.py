@@ -7,7 +7,7 @@ of the host below ``[host]``.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,12 @@ class Wording:
     answers: tuple[str, ...]
     texts: dict[str, str] = field(default_factory=dict)
 
-    def findings(self) -> list[Finding]:
+    def findings(self, around: Callable[[str], str] = str) -> list[Finding]:
+        """What is found, with something put *around* the words of the manager and of QEMU."""
+        error, log = (self.texts.get(kind, "") for kind in ("error", "log"))
         ev = elsewhere.evidence(
-            self.texts.get("error", ""),
-            log=self.texts.get("log", ""),
+            around(error) if error else "",
+            log=around(log) if log else "",
             xml=self.texts.get("xml", ""),
             notes=self.texts.get("host", ""),
         )

@@ -33,14 +33,20 @@ _ASSIGNMENT = re.compile(r"[A-Z_][A-Z0-9_]*=")
 _NAME = re.compile(r"<name>\s*([^<\s][^<]*?)\s*</name>")
 _MARKED = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d+);|</?(?:code|pre|p|br|div|span)\b")
 _TAG = re.compile(r"</?(?:code|pre|p|br|div|span|b|i|em|strong)\b[^<>\n]*>", re.IGNORECASE)
+_CODE = re.compile(r"\\u([\da-fA-F]{4})")
 _COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
     r"|(?<=[^`\s])`+$"
-    r"|^\w{3}\.? [ \d]\d \d\d:\d\d:\d\d \S+ [\w.-]+(?:\[\d+\])?: ",  # syslog's head
+    r"|^(?:\w{3}\.? [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) [\w.-]+ [\w.-]+(?:\[\d+\])?: "
+    r"|^\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4}: \d+: \w+ : (?:\w+:\d+ : )?",  # a system log's head, libvirtd's
     re.MULTILINE,
 )
-_BREAK = re.compile(r"[ \t]*\n[ \t]*(?=\S)")
+_BREAK = re.compile(
+    r"[ \t]*\n[ \t]*(?=\S)(?!\d{4}-\d\d-\d\d|\S*(?:qemu|kvm)[\w.-]*: |(?:error|warning|fatal)\b)",
+    re.IGNORECASE,
+)
+"""A line's end that no message follows."""
 _BARE = re.compile(r"^-\w[\w-]*(?: |$)")
 
 
@@ -85,8 +91,11 @@ def judged(ev: Evidence) -> list[Finding]:
 
 def plain(text: str) -> str:
     """Return *text* without what pages, mails, terminals and the system log put around a message."""
+    text = text.replace("\r\n", "\n")
     if _MARKED.search(text):
         text = html.unescape(_TAG.sub("", text))
+    if '\\"' in text or "\\u" in text:  # a string within JSON
+        text = _CODE.sub(lambda code: chr(int(code[1], 16)), text).replace('\\"', '"')
     return _AROUND.sub("", _COLOUR.sub("", text))
 
 
