@@ -56,7 +56,9 @@ def iommu_group(probe: IommuGroup) -> GroupFact:
         return GroupFact()
     node = f"/dev/vfio/{probe.number}"
     there = hostfs.exists(node)
-    return GroupFact(True, _members(probe.number), there, files_open(node) if there else ())
+    return GroupFact(
+        True, _members(probe.number), there, files_open(hostfs.at(node)) if there else ()
+    )
 
 
 def vfio(_: Vfio) -> VfioFact:

@@ -126,24 +126,20 @@ def holding(wanted: Callable[[int, str, str], bool]) -> tuple[Holder, ...]:
 
 
 def files_open(path: str) -> tuple[Holder, ...]:
-    """Return the processes that have the file or device node at *path* open."""
+    """Return the processes that have the file or device node at *path* open.
+
+    A device is known by its name, for the node of a private /dev is another inode of it.
+    """
     wanted = os.stat(path)
-    device = stat.S_ISBLK(wanted.st_mode) or stat.S_ISCHR(wanted.st_mode)
-
-    def same(pid: int, number: str, target: str) -> bool:
-        if not device:
-            return _is(pid, number, wanted, _read(f"/proc/{pid}/fdinfo/{number}"))
-        if not target.startswith("/dev/"):
-            return False  # a file on a dead server may not answer
-        try:
-            info = os.stat(f"/proc/{pid}/fd/{number}")
-        except OSError:
-            return False
-        # the node of a private /dev is another inode of the same device
-        kind = stat.S_IFMT(info.st_mode) == stat.S_IFMT(wanted.st_mode)
-        return kind and info.st_rdev == wanted.st_rdev
-
-    return holding(same)
+    if stat.S_ISBLK(wanted.st_mode) or stat.S_ISCHR(wanted.st_mode):
+        named = os.path.realpath(path)
+        return holding(lambda _pid, _number, target: target == named)
+    return holding(
+        lambda pid, number, target: (
+            target.startswith("/")
+            and _is(pid, number, wanted, _read(f"/proc/{pid}/fdinfo/{number}"))
+        )
+    )
 
 
 def open_files_of(probe: OpenFiles) -> OpenFilesFact:
