@@ -153,6 +153,7 @@ def wants_kvm(argv: tuple[str, ...]) -> bool:
     return False
 
 
+@lru_cache(maxsize=16)
 def files(argv: tuple[str, ...]) -> tuple[FileUse, ...]:
     """Return the files that *argv* names, each path once, in order."""
     found: dict[str, FileUse] = {}

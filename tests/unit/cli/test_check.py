@@ -71,7 +71,7 @@ def test_all_in_a_table_and_in_json(virtup: Virtup, fake: FakeDaemon, said: dict
     said["verdicts"] = every = [
         verdict("db", "would not start", findings=[FINDING, FINDING]),
         verdict("mail", "is running"),
-        verdict("odd", "would not start", sentence="refused"),
+        verdict("odd", "would not start", sentence="refused " * 20),
         verdict("web", "would start", warnings=[FINDING]),
     ]
     done = virtup("check", "--all")
@@ -79,7 +79,7 @@ def test_all_in_a_table_and_in_json(virtup: Virtup, fake: FakeDaemon, said: dict
     assert done.out.splitlines()[2:6] == [
         " db     no       VU001 kernel-file-missing and 1 more",
         " mail   runs     -",
-        " odd    no       refused",
+        f" odd    no       {('refused ' * 20)[:54]} …",
         " web    yes      may fail: VU001 kernel-file-missing",
     ]
     assert json.loads(virtup("--json", "check", "--all").out) == every

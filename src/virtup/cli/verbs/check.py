@@ -101,11 +101,19 @@ def _table(run: Run, verdicts: list[dict[str, Any]]) -> int:
     return max(map(_status, verdicts), default=0)
 
 
+CELL = 56
+"""The longest refusal that stands in the table; a check of the guest alone tells all of it."""
+
+
+def _short(sentence: str) -> str:
+    return sentence if len(sentence) <= CELL else f"{sentence[: CELL - 2]} …"
+
+
 def _why(verdict: dict[str, Any]) -> str:
     """The first cause, in a few words; '-' for none."""
     known = [*verdict["findings"], *verdict["warnings"]]
     if not known:
-        return verdict["sentence"] or "-"
+        return _short(verdict["sentence"]) or "-"
     first, more = known[0], len(known) - 1
     word = "" if verdict["findings"] else "may fail: "
     return f"{word}{first['code']} {first['slug']}" + (f" and {more} more" if more else "")

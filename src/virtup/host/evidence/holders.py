@@ -30,8 +30,11 @@ def lock_holder(probe: LockHolder) -> LockFact:
     """
     wanted = os.stat(probe.path)
     found: dict[int, Holder] = {}
+    known = [line for line in _read("/proc/locks").splitlines() if f":{wanted.st_ino} " in line]
+    if not known:
+        return LockFact()  # spares the look through all processes
     node = f"{os.major(wanted.st_dev):02x}:{os.minor(wanted.st_dev):02x}:{wanted.st_ino}"
-    ranges = set(_ranges(line for line in _read("/proc/locks").splitlines() if f" {node} " in line))
+    ranges = set(_ranges(line for line in known if f" {node} " in line))
     for pid, number in open_files():
         info = _read(f"/proc/{pid}/fdinfo/{number}")
         locks = [line for line in info.splitlines() if line.startswith("lock:")]
