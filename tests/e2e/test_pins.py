@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,9 @@ def allowed(pid: int, thread: int) -> set[int]:
     return os.sched_getaffinity(thread)
 
 
-def monitor(daemon: lab.Daemon, command: str) -> list[dict[str, object]]:
+def monitor(daemon: lab.Daemon, command: str) -> Any:
     asked = json.dumps({"execute": command})
-    found: list[dict[str, object]] = json.loads(
-        daemon.virsh("qemu-monitor-command", "g", asked).stdout
-    )["return"]
-    return found
+    return json.loads(daemon.virsh("qemu-monitor-command", "g", asked).stdout)["return"]
 
 
 def test_threads_run_where_the_definition_pins_them(daemon: lab.Daemon, guest_dir: Path) -> None:
@@ -41,11 +39,8 @@ def test_threads_run_where_the_definition_pins_them(daemon: lab.Daemon, guest_di
     daemon.virsh("define", path)
     daemon.virsh("start", "g")
     pid = daemon.qemu("g")
-    threads = {
-        int(str(one["cpu-index"])): int(str(one["thread-id"]))
-        for one in monitor(daemon, "query-cpus-fast")
-    }
-    (io,) = (int(str(one["thread-id"])) for one in monitor(daemon, "query-iothreads"))
+    threads = {one["cpu-index"]: one["thread-id"] for one in monitor(daemon, "query-cpus-fast")}
+    (io,) = (one["thread-id"] for one in monitor(daemon, "query-iothreads"))
     assert allowed(pid, pid) == {first}
     assert allowed(pid, threads[0]) == {second}
     assert {first, second} <= allowed(pid, threads[1])
@@ -65,3 +60,32 @@ def test_a_processor_that_is_not_there_is_named(daemon: lab.Daemon, guest_dir: P
     ):
         assert "<vcpupin vcpu='0'> pins the guest to the host's CPU 4000" in " ".join(said.split())
         assert "[VU381]" in said
+
+
+def test_a_guest_has_numa_nodes_of_its_own(daemon: lab.Daemon, guest_dir: Path) -> None:
+    head = (
+        "<vcpu>2</vcpu><cpu><numa><cell cpus='0' memory='64' unit='MiB'/>"
+        "<cell memory='96' unit='MiB' cpus='1'/></numa></cpu>"
+        "<numatune><memnode cellid='1' mode='preferred' nodeset='0'/></numatune>"
+    )
+    text = lab.domain_xml("g", guest_dir).replace("<vcpu>1</vcpu>", head)
+    text = text.replace("<memory ", "<maxMemory slots='2' unit='MiB'>512</maxMemory><memory ", 1)
+    path = daemon.root / "g.xml"
+    path.write_text(text)
+    daemon.virsh("define", path)
+    daemon.virsh("start", "g")
+    found = {one["id"]: (one["size"], one["policy"]) for one in monitor(daemon, "query-memdev")}
+    mib = 1 << 20
+    assert found == {"ram-node0": (64 * mib, "default"), "ram-node1": (96 * mib, "preferred")}
+    summary = monitor(daemon, "query-memory-size-summary")
+    assert summary == {"base-memory": 160 * mib, "plugged-memory": 0}
+
+
+def test_memory_that_can_grow_needs_a_numa_node(daemon: lab.Daemon, guest_dir: Path) -> None:
+    text = lab.domain_xml("g", guest_dir)
+    text = text.replace("<memory ", "<maxMemory slots='2' unit='MiB'>512</maxMemory><memory ", 1)
+    path = daemon.root / "g.xml"
+    path.write_text(text)
+    refused = daemon.virsh("define", path, check=False).stderr
+    assert "At least one numa node has to be configured when enabling memory hotplug" in refused
+    assert "fix: " in refused

@@ -13,6 +13,7 @@ class AnyMachine:
     cpu_max: int = 255
     default_cpu: str | None = "qemu64"
     default_ram_id: str | None = "pc.ram"
+    numa: bool = False
 
 
 @dataclass(frozen=True)

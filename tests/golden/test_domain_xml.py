@@ -41,8 +41,9 @@ OTHER_SETTINGS = {
     "graphics-vnc-tls": "made with vnc_tls switched on in the daemon's settings",
     "graphics-vnc-tls-secret": "made with vnc_tls switched on in the daemon's settings",
     "serial-tcp-tlsx509-secret-chardev": "made with chardev_tls switched on in the settings",
+    "numatune-static-nodeset-exceed-hostnode": "made on a host without the node: ours looks at a start",
 }
-"""Cases whose command line rests on settings of the daemon, not on the definition."""
+"""Cases that rest on the daemon's settings or on the host, not on the definition alone."""
 
 DIFFERS = {
     "disk-device-removable": "libvirt's XML loses 'removable' of a SCSI disk, and ours keeps it",
@@ -60,7 +61,7 @@ DIFFERS = {
 }
 """Cases in which virtup differs on purpose; their command line is equal all the same."""
 
-EQUAL_AT_LEAST = 236
+EQUAL_AT_LEAST = 245
 """Never fewer than were reached before: raise it with every case that is won."""
 
 

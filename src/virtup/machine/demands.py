@@ -181,15 +181,19 @@ def check_cpus(domain: Domain) -> None:
                 f"off: online are {format_cpuset(tuple(sorted(online)))} "
                 f"({_at(domain, domain.cputune or domain.vcpu or domain)})"
             )
-    memory = domain.numatune.memory if domain.numatune else None
-    if memory is None or memory.nodeset is None:
-        return
+    tune = domain.numatune
+    for one in (tune.memory, *tune.memnode) if tune else ():
+        if one is not None and one.nodeset is not None:
+            _check_nodes(domain, one, set(parse_cpuset(one.nodeset)))
+
+
+def _check_nodes(domain: Domain, element: Element, wanted: set[int]) -> None:
     nodes = affinity.nodes()
-    absent = tuple(sorted(set(parse_cpuset(memory.nodeset)) - nodes))
+    absent = tuple(sorted(wanted - nodes))
     if absent:
         raise ConfigUnsupported(
             f"NUMA node {format_cpuset(absent)} is unavailable: <numatune> names it, and this host "
-            f"has node {format_cpuset(tuple(sorted(nodes)))} ({_at(domain, memory)})"
+            f"has node {format_cpuset(tuple(sorted(nodes)))} ({_at(domain, element)})"
         )
 
 

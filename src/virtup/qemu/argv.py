@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.guest import Domain
-from virtup.qemu import cpu, machine
+from virtup.qemu import cpu, machine, memory
 from virtup.qemu.devices import (
     character,
     controller,
@@ -73,9 +73,10 @@ def _options(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
     yield from machine.machine(dom, caps)
     yield from cpu.cpu(dom)
     yield from machine.firmware(dom)
-    yield from machine.memory(dom, caps, run)
+    yield from memory.memory(dom, caps, run)
     yield from machine.smp(dom, caps)
     yield from machine.iothreads(dom)
+    yield from memory.nodes(dom, caps, run)
     yield plain("-uuid", str(dom.uuid))
     if dom.genid:
         yield device("vmgenid", {"guid": dom.genid, "id": "vmgenid0"})

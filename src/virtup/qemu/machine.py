@@ -6,17 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from virtup.errors import ConfigUnsupported
 from virtup.model.domain.caps import Caps
 from virtup.model.domain.guest import Domain
 from virtup.model.domain.machine import Features
 from virtup.model.domain.tuning import MemoryBacking
-from virtup.model.scalar import parse_cpuset
+from virtup.qemu import memory
 from virtup.qemu.cpu import timers_of
 from virtup.qemu.option import Option, as_json, flag, keyed, object_, on_off, plain
-from virtup.qemu.runtime import Runtime
-
-MIB_KIB = 1024
 
 
 def is_q35(dom: Domain) -> bool:
@@ -28,7 +24,7 @@ def is_q35(dom: Domain) -> bool:
 def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
     """``-machine`` and ``-accel``."""
     features = dom.features or Features()
-    memory = dom.memory_backing or MemoryBacking()
+    backing = dom.memory_backing or MemoryBacking()
     timers = timers_of(dom)
     hpet = timers.get("hpet")
     pairs: list[tuple[str, Any]] = [
@@ -38,8 +34,8 @@ def machine(dom: Domain, caps: Caps) -> Iterator[Option]:
         ("kernel_irqchip", {"kvm": "on", "qemu": "split"}.get(features.ioapic or "")),
         ("i8042", features.ps2),
         ("dump-guest-core", bool(dom.memory_dump_core)),
-        ("mem-merge", False if memory.nosharepages else None),
-        ("memory-backend", ram_id(dom, caps)),
+        ("mem-merge", False if backing.nosharepages else None),
+        ("memory-backend", memory.machine_object(dom, caps)),
         ("pflash0", f"{FLASH[0]}-format" if is_flash(dom) else None),
         ("pflash1", f"{FLASH[1]}-storage" if is_flash(dom) and dom.os.nvram else None),
         ("hpet", hpet.present if hpet else None),
@@ -85,49 +81,6 @@ def firmware(dom: Domain) -> Iterator[Option]:
         yield keyed("-global", None, pairs)
     if loader is not None and not loader.is_flash:
         yield plain("-bios", str(loader.path))
-
-
-def ram_id(dom: Domain, caps: Caps) -> str | None:
-    """The id of the memory object that is the machine's RAM."""
-    found = caps.machine(dom.os.machine or "")
-    return found.default_ram_id if found else None
-
-
-POLICIES = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}
-"""QEMU's words for how memory is taken from NUMA nodes."""
-
-
-def memory(dom: Domain, caps: Caps, run: Runtime) -> Iterator[Option]:
-    """``-m`` and the memory object; QEMU takes whole MiB."""
-    size_kib = -(-dom.memory_kib // MIB_KIB) * MIB_KIB
-    yield keyed("-m", None, [("size", f"{size_kib}k")])
-    name = ram_id(dom, caps)
-    backing = dom.memory_backing or MemoryBacking()
-    where = {"size": size_kib * 1024} | host_nodes(dom)
-    if backing.page_kib is not None:
-        if name is None:
-            raise ConfigUnsupported(
-                f"<hugepages> is not supported with this QEMU's machine type '{dom.os.machine}'"
-            )
-        pages = {
-            "id": name,
-            "mem-path": run.memory_dir,
-            "x-use-canonical-path-for-ramblock-id": False,
-            "prealloc": True,
-        }
-        yield object_("memory-backend-file", pages | where)
-    elif name is not None:
-        yield object_("memory-backend-ram", {"id": name} | where)
-    yield keyed("-overcommit", None, [("mem-lock", backing.locked)])
-
-
-def host_nodes(dom: Domain) -> dict[str, Any]:
-    """What a memory object says of the host's NUMA nodes."""
-    wanted = dom.numatune.memory if dom.numatune else None
-    if wanted is None or wanted.nodeset is None:
-        return {}
-    nodes = list(parse_cpuset(wanted.nodeset))
-    return {"host-nodes": nodes, "policy": POLICIES[wanted.mode or "strict"]}
 
 
 def smp(dom: Domain, caps: Caps) -> Iterator[Option]:

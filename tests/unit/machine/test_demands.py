@@ -120,6 +120,10 @@ def test_the_files_of_a_definition_and_how_they_are_used():
         ("<cputune><vcpupin vcpu='0' cpuset='0,4095'/></cputune>", "<vcpupin vcpu='0'> names"),
         ("<cputune><emulatorpin cpuset='4095'/></cputune>", "<emulatorpin> names"),
         (
+            "<numatune><memnode cellid='0' nodeset='4095'/></numatune>",
+            "NUMA node 4095 is unavailable",
+        ),
+        (
             "<numatune><memory mode='strict' nodeset='0,4095'/></numatune>",
             "NUMA node 4095 is unavailable: <numatune> names it, and this host has node 0",
         ),
@@ -145,7 +149,7 @@ def test_memory_is_ordinary_unless_huge_pages_are_asked_for():
             "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/></cputune>",
             "vCPU 0",
         ),
-        ("<numatune><memory mode='strict'/></numatune>", "names no node"),
+        ("<numatune><memory mode='strict'/></numatune>", "must be set: <memory> in <numatune>"),
         (
             "<memoryBacking><hugepages><page size='2048'/><page size='4'/></hugepages></memoryBacking>",
             "more than one <page>",

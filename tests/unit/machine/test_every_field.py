@@ -37,6 +37,7 @@ ELSEWHERE: dict[str, str] = {
     "Domain.on_crash": "what the machine does when the guest panics (test_life)",
     "Domain.iothreads": "becomes <iothreadids> when the definition is completed",
     "Vcpu.count": "read as Domain.vcpus",
+    "Cpu.numa": "read as Domain.cells",
     "Loader.type": "read as Loader.is_flash",
     "Loader.stateless": "there is an <nvram> or none when the definition is completed",
     "Nvram.template": "the file is made of it (test_demands)",
@@ -104,10 +105,11 @@ NOTHING: dict[str, str] = {
 """Fields that need nothing done, each with the reason."""
 
 OWN = """<domain type='qemu'><name>own</name><uuid>6dbd80e5-37ed-4a4f-b7a0-f36e68c15d28</uuid>
-<memory unit='MiB'>64</memory><memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages>
+<maxMemory slots='2' unit='MiB'>256</maxMemory><memory unit='MiB'>64</memory><memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages>
 </memoryBacking><iothreads>1</iothreads><cputune><vcpupin vcpu='0' cpuset='0'/>
 <emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='0'/></cputune>
-<numatune><memory mode='strict' nodeset='0'/></numatune>
+<numatune><memory mode='strict' nodeset='0'/><memnode cellid='0' mode='strict' nodeset='0'/>
+</numatune><cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
 <os><type arch='x86_64' machine='pc'>hvm</type><loader type='pflash' readonly='yes'>/code</loader>
 <nvram template='/vars'>/store</nvram></os>
 <features><acpi/><hyperv><spinlocks state='on' retries='4096'/><vendor_id state='on' value='me'/>

@@ -21,6 +21,10 @@ class MachineType(Protocol):
         """The CPU model that a guest has without one of its own."""
 
     @property
+    def numa(self) -> bool:
+        """Whether a node of the guest's takes an amount of memory, without an object for it."""
+
+    @property
     def default_ram_id(self) -> str | None:
         """The id of the memory object that it takes as its RAM."""
 

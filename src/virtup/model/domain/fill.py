@@ -24,6 +24,7 @@ from virtup.model.domain.pci import assign_pci
 from virtup.model.domain.serialbus import assign_ports
 from virtup.model.domain.usb import assign_usb
 from virtup.model.domain.validate import validate
+from virtup.model.scalar import format_cpuset, parse_cpuset
 
 
 def complete(
@@ -49,7 +50,7 @@ def complete(
     dom = _defaults(
         as_definition(dom), caps, uuid=uuid, genid=genid, host_arch=host_arch, emulator=emulator
     )
-    dom = replace(dom, os=_firmware(dom, nvram_dir))
+    dom = _numa(replace(dom, os=_firmware(dom, nvram_dir)))
     draft = Draft(dom, caps)
     implicit.order_lists(draft)
     implicit.add_machine_devices(draft)
@@ -158,6 +159,23 @@ def _defaults(
         on_crash=dom.on_crash or "destroy",
         devices=replace(dom.devices, emulator=dom.devices.emulator or emulator),
     )
+
+
+def _numa(dom: Domain) -> Domain:
+    """The guest's nodes numbered and in order, with every virtual CPU in one."""
+    if not dom.cells or dom.cpu is None:
+        return dom
+    numbered = [
+        replace(cell, id=place if cell.id is None else cell.id)
+        for place, cell in enumerate(dom.cells)
+    ]
+    cells = sorted(numbered, key=lambda cell: cell.id or 0)
+    placed = {number for cell in cells if cell.cpus for number in parse_cpuset(cell.cpus)}
+    left = set(range(dom.vcpus)) - placed
+    if left:
+        own = set(parse_cpuset(cells[0].cpus)) if cells[0].cpus else set()
+        cells[0] = replace(cells[0], cpus=format_cpuset(tuple(sorted(own | left))))
+    return replace(dom, cpu=replace(dom.cpu, numa=tuple(cells)))
 
 
 def _firmware(dom: Domain, nvram_dir: str) -> Os:

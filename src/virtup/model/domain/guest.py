@@ -33,7 +33,7 @@ from virtup.model.domain.machine import (
     Pm,
     Vcpu,
 )
-from virtup.model.domain.tuning import CpuTune, MemoryBacking, NumaTune
+from virtup.model.domain.tuning import CpuTune, MaxMemory, MemoryBacking, NumaCell, NumaTune
 from virtup.model.field import Amiss, Element, at
 
 NAME_BYTES_MAX = 200
@@ -117,6 +117,7 @@ class Domain(Element):
     title: str | None = at("title", scalar.pattern(r"[^\n]*", "one line"))
     description: str | None = at("description")
     metadata: str | None = at("metadata", raw=True)
+    max_memory: MaxMemory | None = at("maxMemory")
     memory_kib: int = at("memory", scalar.KIB, required=True)
     memory_dump_core: bool | None = at("memory/@dumpCore", scalar.ON_OFF)
     current_memory_kib: int | None = at("currentMemory", scalar.KIB)
@@ -152,6 +153,11 @@ class Domain(Element):
         count = sum(len(group) for group in groups if isinstance(group, tuple))
         if count > DEVICES_MAX:
             yield f"the guest has {count} devices, accepted are up to {DEVICES_MAX}"
+
+    @property
+    def cells(self) -> tuple[NumaCell, ...]:
+        """The guest's own NUMA nodes."""
+        return self.cpu.numa if self.cpu else ()
 
     @property
     def vcpus(self) -> int:

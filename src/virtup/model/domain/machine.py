@@ -8,6 +8,7 @@ from typing import Literal
 
 from virtup.model import scalar
 from virtup.model.domain.firmware import Loader, Nvram
+from virtup.model.domain.tuning import NumaCell
 from virtup.model.field import Amiss, Element, at
 
 MACHINE = scalar.pattern(
@@ -238,6 +239,7 @@ class Cpu(Element):
     cache: CpuCache | None = at("cache")
     maxphysaddr: MaxPhysAddr | None = at("maxphysaddr")
     feature: tuple[CpuFeature, ...] = at("feature")
+    numa: tuple[NumaCell, ...] = at("numa/cell")
 
     def problems(self) -> Iterator[str]:
         """A feature that is named twice, or a model in a mode that has none."""

@@ -78,7 +78,7 @@ class BusKind:
 BUSES = {
     "pci-root": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE | Plug.EXPANDER, 1, 31),
     "pci-bridge": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 1, 31),
-    "pci-expander-bus": BusKind(Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 0, 31),
+    "pci-expander-bus": BusKind(Plug.AUTO | Plug.PCI_DEVICE | Plug.PCI_BRIDGE, 0, 31),
     "pcie-root": BusKind(
         ENDPOINT | Plug.PCIE_ROOT_PORT | Plug.DMI_BRIDGE | Plug.PCIE_BRIDGE | Plug.PCIE_EXPANDER,
         1,

@@ -64,15 +64,45 @@ class NumaMemory(Element):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumaNode(Element):
+    """From which of the host's NUMA nodes the memory of one of the guest's is taken."""
+
+    cellid: int = at("@cellid", scalar.UINT, required=True)
+    mode: Literal["strict", "preferred", "interleave"] | None = at("@mode")
+    nodeset: str = at("@nodeset", scalar.CPUSET, required=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NumaTune(Element):
     """How the guest uses the host's NUMA nodes."""
 
     memory: NumaMemory | None = at("memory")
+    memnode: tuple[NumaNode, ...] = at("memnode")
 
     def problems(self) -> Iterator[str]:
-        """A policy for no nodes."""
+        """A policy for no nodes, or two for one of the guest's."""
         if self.memory is not None and self.memory.nodeset is None:
-            yield "<memory> in <numatune> names no node ('nodeset')"
+            yield "nodeset for NUMA memory tuning must be set: <memory> in <numatune> names none"
+        ids = [one.cellid for one in self.memnode]
+        for number in sorted({one for one in ids if ids.count(one) > 1}):
+            yield f"<memnode> is given more than once for cell {number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaCell(Element):
+    """One NUMA node of the guest's: its virtual CPUs and its memory."""
+
+    id: int | None = at("@id", scalar.number(0, 127))
+    cpus: str | None = at("@cpus", scalar.CPUSET)
+    memory_kib: int = at("@memory", scalar.KIB, required=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxMemory(Element):
+    """Up to how much memory the guest can be given while it runs, in how many pieces."""
+
+    slots: int = at("@slots", scalar.number(1, 256), required=True)
+    kib: int = at(".", scalar.KIB, required=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

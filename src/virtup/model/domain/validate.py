@@ -15,8 +15,11 @@ from virtup.model.domain.devices.disk import Disk
 from virtup.model.domain.devices.video import Video
 from virtup.model.domain.guest import Domain
 from virtup.model.field import Element
+from virtup.model.scalar import parse_cpuset
 
 MIB_KIB = 1024
+MEMORY_KIB_MAX = (1 << 53) - 1
+"""The most memory of which the bytes are a signed number of 64 bits."""
 
 PLACES = {"ide": (1, 0, 1), "fdc": (0, 0, 1), "sata": (0, 0, 5), "scsi": (0, 0, 15)}
 """The highest bus, target and unit on a controller of each kind."""
@@ -28,6 +31,7 @@ def validate(dom: Domain, caps: Caps) -> None:
     _boot_orders(dom)
     _controllers(dom)
     _disks(dom)
+    _numa(dom)
     _firmware(dom)
     _serial_ports(dom)
     _videos(dom)
@@ -172,6 +176,39 @@ def _unit(dom: Domain, disk: Disk) -> None:
                 f"disk '{disk.target.dev}' has {name} {value} on its {kind} controller, "
                 f"accepted are 0 to {most}",
             )
+
+
+def _numa(dom: Domain) -> None:
+    ids = [cell.id for cell in dom.cells]
+    if ids != list(range(len(ids))):
+        what = "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or"
+        raise _refused(dom, dom.cells[0], f"{what} ranges not starting from 0 are not allowed")
+    taken: set[int] = set()
+    for cell in dom.cells:
+        cpus = set(parse_cpuset(cell.cpus)) if cell.cpus else set()
+        if cpus & taken:
+            raise _unsupported(dom, cell, f"NUMA cell {cell.id} has CPUs of another cell")
+        if cpus and max(cpus) >= dom.vcpus:
+            what = f"NUMA cell {cell.id} has CPU {max(cpus)}, and the guest has {dom.vcpus}"
+            raise _unsupported(dom, cell, what)
+        taken |= cpus
+        if cell.memory_kib > MEMORY_KIB_MAX - MIB_KIB:
+            what = f"memory size of NUMA node '{cell.id}' overflowed after alignment"
+            raise _unsupported(dom, cell, what)
+    for one in dom.numatune.memnode if dom.numatune else ():
+        if not ids:
+            raise _refused(dom, one, "Element 'memnode' is invalid without any guest NUMA cells")
+        if one.cellid not in ids:
+            raise _refused(dom, one, f"<memnode cellid='{one.cellid}'> is of no guest NUMA cell")
+    most = dom.max_memory
+    if most is None:
+        return
+    if not ids:
+        what = "At least one numa node has to be configured when enabling memory hotplug"
+        raise _unsupported(dom, most, what)
+    if most.kib < dom.memory_kib:
+        what = "maximum memory size must be equal or greater than the actual memory size"
+        raise _refused(dom, most, what)
 
 
 def _firmware(dom: Domain) -> None:
