@@ -146,8 +146,39 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ("Not a directory", r"ist kein verzeichnis|no es un directorio|n'est pas un dossier|不是目录"),
     ("Is a directory", r"ist ein verzeichnis|es un directorio|est un dossier|是一个目录"),
 )
-_OPEN, _CLOSE = "[\"'`“‘„«‹「『]\\s?", "\\s?[\"'´”’“»›」』]"
+_OPEN, _CLOSE = "[\"'`“‘„«»‹「『]\\s?", "\\s?[\"'´”’“»«›」』]"
 _NAME = rf"{_OPEN}(?P<name>[^\"'“”‘’„«»「」\n]+?){_CLOSE}"
+_NOUNS = (
+    (
+        "network",
+        r"netzwerk|réseau|\bred\b|\brede\b|\brete\b|сет[иь]|网络|網路|ネットワーク|네트워크",
+    ),
+    (
+        "storage pool",
+        (
+            r"speicherpool|pool de stockage|(?:grupo|pool) de almacenamiento|pool de armazenamento"
+            r"|pool di archiviazione|пул\w* хранения|存储池|ストレージプール"
+        ),
+    ),
+    ("domain", r"\bdomain\b|domaine|dominio|domínio|домен\w*|虚拟机|域|ドメイン|도메인"),
+)
+"""What a connection can lack by its name, and what that is called."""
+
+
+def _absent(noun: str, words: str) -> tuple[str, str]:
+    """The message that there is no *noun* of a name: the noun before the name, or after it."""
+    plain = "[^\\n:\"'«»„“]"
+    first = (
+        r"(?:\bkein\w*|\baucun\w*|\bno (?:hay|existe)\w*|\bning[uú]n\w*|\bnenhum\w*|\bnessun\w*|\bнет|没有|沒有)"
+        rf"{plain}{{0,20}}?(?:{words}){plain}{{0,30}}{_NAME}"
+    )
+    last = (
+        rf"(?:没有{plain}{{0,12}}|名前[^\n]{{0,4}}?){_NAME.replace('<name>', '<before>')}"
+        rf"[^\n]{{0,12}}?(?:{words})"
+    )
+    return rf"no {noun} with matching name '\g<name>\g<before>'", f"{first}|{last}"
+
+
 _MESSAGES: tuple[tuple[str, str], ...] = (
     (
         r"network '\g<name>' is not active",
@@ -158,12 +189,7 @@ _MESSAGES: tuple[tuple[str, str], ...] = (
             r"|(?:アクティブ|有効)ではありません|非アクティブ)"
         ),
     ),
-    (
-        r"no network with matching name '\g<name>'",
-        r"(?:kein netzwerk mit|no hay red(?:es)? (?:con|que)|aucun réseau avec"
-        r"|nenhuma rede com|nessuna rete con|нет сети с|没有匹配的?(?:名称)?(?:网络)?|没有名为"
-        r"|名前が?一致する?)[^\n\"'“‘„«「]*" + _NAME,
-    ),
+    *(_absent(noun, words) for noun, words in _NOUNS),
     (
         r"Domain requires KVM, but it is not available: \g<0>",
         (

@@ -66,3 +66,18 @@ def test_an_errno_is_known_in_any_language() -> None:
     assert errno_of("Отказано в доступе") == errno.EACCES
     assert errno_of("設備忙") is None
     assert errno_of("Kein passendes Gerät gefunden") == errno.ENODEV
+
+
+@pytest.mark.parametrize(
+    ("line", "english"),
+    [
+        ("Kein Netzwerk mit passendem Namen »lan«", "no network with matching name 'lan'"),
+        ("aucun domaine avec le nom « web »", "no domain with matching name 'web'"),
+        ("没有名为 'vms' 的存储池", "no storage pool with matching name 'vms'"),
+        ("没有匹配名称 'lan' 的网络", "no network with matching name 'lan'"),
+        ("名前 'web' に一致するドメインがありません", "no domain with matching name 'web'"),
+        ("нет сети с именем «lan»", "no network with matching name 'lan'"),
+    ],
+)
+def test_what_a_connection_lacks_is_told_by_its_noun(line: str, english: str) -> None:
+    assert english in in_english(line)

@@ -32,9 +32,9 @@ CODE = "VU110"
 SLUG = "xml-malformed"
 
 _WORDS = re.compile(
-    r"(?:\((?P<a>[\w -]+)\):(?P<line>\d+): [^\n]*"
+    r"(?:\((?P<a>[\w .-]+)\):(?P<line>\d+): [^\n]*"
     r"|(?:tag mismatch|premature end of data|start tag expected|document is empty"
-    r"|extra content at the end|not well-formed)[^\n]*)",
+    r"|specification mandates? value|construct error|unescaped '<'|EntityRef: expecting|extra content at the end|not well-formed)[^\n]*)",
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"line (?P<line>\d+)(?:, column (?P<column>\d+))?")

@@ -39,6 +39,7 @@ _TOLD = Told(
         r"(?:unable to|cannot) find (?P<subject>'?\w+'? cgroups? controller mount|cgroup mount\w*)",
         r"cgroups? controller '?(?P<subject>[\w,]+)'? (?:is )?not (?:mounted|available|found|enabled)",
         r"(?:unable|failed) to (?:write to|open|create) '?(?P<subject>/sys/fs/cgroup/(?!\S*(?:memsw|swap))[^'\s]*)'?: (?:device or resource busy|invalid argument|no such file|operation not (?:permitted|supported)|permission denied|read-only)",
+        r"unknown controller '?(?P<subject>\w+)'?",
         r"unable to find cgroup for (?P<subject>\S+)",
         r"unable to (?:set|get|modify)[^\n]*cgroup[^\n]*",
     ),

@@ -32,7 +32,10 @@ _TOLD = Told(
     sentence="Another call works on the guest and does not end ({subject}).",
     otherwise="Another call works on the guest and does not end.",
     subject="another call",
-    phrases=(r"cannot acquire state change lock(?: \(held by (?P<subject>[^)\n]+)\))?",),
+    phrases=(
+        r"can't lock file '(?P<subject>[^'\n]*/lock-[^'\n]+\.conf)' - got timeout",
+        r"cannot acquire state change lock(?: \(held by (?P<subject>[^)\n]+)\))?",
+    ),
     fixes=(Fix("see which, then wait for it or cancel it", ("virsh domjobinfo NAME",)),),
 )
 POSITIVE = (

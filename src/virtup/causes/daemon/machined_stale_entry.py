@@ -33,7 +33,7 @@ _TOLD = Told(
     phrases=(
         r"machine '(?P<subject>[^'\n]+)' already exists",
         r"unit (?P<subject>machine-\S+\.scope) (?:already exists|was already loaded)",
-        r"error from service: (?:org\.freedesktop\.machine1\.)?(?:createmachine|machineexists)[^\n]*",
+        r"error from service: (?:org\.freedesktop\.machine1\.)?(?:machineexists|createmachine(?![^\n]*(?:controller|denied|timed? ?out|cgroup)))[^\n]*",
     ),
     unless=r"domain '[^'\n]+' already exists",
     fixes=(

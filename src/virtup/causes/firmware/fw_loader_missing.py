@@ -39,7 +39,7 @@ ALSO = ("fw-loader-unreadable",)
 
 ROLES = (Role.FIRMWARE,)
 _TOOLS = re.compile(
-    r"(?:could not|couldn't|unable to|failed to|cannot) (?:find|locate)(?! any master var)[^\n]{0,40}"
+    r"firmware (?:\w+ )?file missing: \"?(?P<file>/[^\"\n]+)|(?:could not|couldn't|unable to|failed to|cannot) (?:find|locate)(?! any master var)[^\n]{0,40}"
     r"(?:(?:UEFI |EFI )?firmware (?:files?|images?|binar\w+|code)|(?P<name>\S*(?:OVMF|AAVMF|edk2)[\w.-]*))"
     r"[^\n]*",
     re.IGNORECASE,
@@ -118,7 +118,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if told is not None:
         yield _found(
             "The UEFI firmware is not installed where the tool looks for it.",
-            told["name"] or "UEFI firmware",
+            told["file"] or told["name"] or "UEFI firmware",
             Certainty.LIKELY,
             (told.quote,),
             (_install(ev, ""),),

@@ -40,6 +40,7 @@ _TOLD = Told(
         r"\begl: (?:no drm|render node|egl\w+ failed|failed|gbm_\w+|not available|error)[^\n]*",
         r"failed to initiali[sz]e EGL[^\n]*",
         r"(?:could not|cannot|unable to|failed to) open (?:drm )?(?:render ?node)?:? ?'?(?P<subject>/dev/dri/\w+)'?[^\n]*",
+        r"render ?node '(?P<subject>/[^'\n]+)' is not accessible",
         r"eglInitialize failed[^\n]*",
         r"(?:EGL|gbm)[^\n]{0,30}(?:initiali[sz]ation failed|failed to init\w*)[^\n]*",
     ),

@@ -38,7 +38,7 @@ CODE = "VU090"
 SLUG = "gfx-port-in-use"
 
 _RANGE = re.compile(
-    r"unable to find an unused port in range '(?P<what>\w+)' \((?P<first>\d+)-(?P<last>\d+)\)",
+    r"'(?P<what>VNC|SPICE)[^'\n]*' \((?P<first>\d+)-(?P<last>\d+)\)",
     re.IGNORECASE,
 )
 _SAID = "qemu-system-x86_64: -vnc 127.0.0.1:7: Failed to find an available port: Address already in use\n"

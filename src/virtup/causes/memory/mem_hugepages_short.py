@@ -23,10 +23,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding, Fix, Safety, mend
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
 from virtup.causes.memory.mem_host_ram_short import mib
 from virtup.causes.usage import memory_kib
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import HugePages, Memory, MemoryFact
 from virtup.model.repair import ReserveHugePages
@@ -35,10 +35,10 @@ CODE = "VU071"
 SLUG = "mem-hugepages-short"
 
 _WORDS = re.compile(
-    r"(?:unable to map backing store for guest RAM|insufficient free host memory pages)[^\n]*",
+    r"(?:unable to map backing store for guest RAM|insufficient free host memory pages|hugepage allocation failed)[^\n]*",
     re.IGNORECASE,
 )
-_HUGE = re.compile(r"hugepages|hugetlb|-mem-path", re.IGNORECASE)
+_HUGE = re.compile(r"hugepages?|hugetlb|-mem-path", re.IGNORECASE)
 _SAID = "qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory\n"
 _ARGV = (
     "/usr/bin/qemu-system-x86_64",
@@ -73,37 +73,46 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(ev: Evidence) -> Iterator[Memory]:
-    """Ask for the pools when QEMU got no backing store."""
-    if ev.uid is not None and said(ev).find(_WORDS) is not None:
+    """Ask for the pools when QEMU got no backing store, or will want one."""
+    words = ev.uid is not None and said(ev).find(_WORDS) is not None
+    if words or (ev.ahead and _HUGE.search("\n".join(ev.argv))):
         yield Memory()
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding; without a sign of huge pages it is only possible."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
+    if seen is None and not ev.ahead:
         return
-    named = (
-        _HUGE.search("\n".join(ev.argv)) or _HUGE.search(ev.definition) or _HUGE.search(seen.line)
-    )
+    signs = ("\n".join(ev.argv), ev.definition, seen.line if seen else "")
+    named = any(map(_HUGE.search, signs))
     fact = ev.fact(Memory())
     pool = _pool(ev, fact) if fact and named else None
-    asked = memory_kib(ev.argv)
-    if pool is None:
-        certainty = Certainty.LIKELY if named else Certainty.POSSIBLE
-        fix = Fix("see what is reserved and free", ("grep -i huge /proc/meminfo",))
-        text = "The host has too few free huge pages for the guest's memory."
-        yield _found(text, "huge pages", certainty, (seen.quote,), (fix,), seen.at)
-        return
-    need = -(-asked // pool.size_kib)
+    if pool is not None:
+        yield from _counted(ev, pool, seen)
+    elif seen is not None:
+        yield _found(
+            "The host has too few free huge pages for the guest's memory.",
+            "huge pages",
+            Certainty.LIKELY if named else Certainty.POSSIBLE,
+            (seen.quote,),
+            (Fix("see what is reserved and free", ("grep -i huge /proc/meminfo",)),),
+            seen.at,
+        )
+
+
+def _counted(ev: Evidence, pool: HugePages, seen: Seen | None) -> Iterator[Finding]:
+    """Yield the finding when the pool has too few pages for the guest's memory."""
+    need = -(-memory_kib(ev.argv) // pool.size_kib)
     if pool.free >= need:
         return
     want = pool.total + need - pool.free
+    quotes = (seen.quote,) if seen else ()
     yield _found(
         f"The guest needs {need} huge pages of {mib(pool.size_kib)}, and the host has {pool.free} free.",
         f"{mib(pool.size_kib)} huge pages",
         Certainty.PROVEN,
-        (seen.quote, f"this host: {pool.total} pages of {mib(pool.size_kib)}, {pool.free} free"),
+        (*quotes, f"this host: {pool.total} pages of {mib(pool.size_kib)}, {pool.free} free"),
         (
             mend(
                 f"have {want} huge pages of {mib(pool.size_kib)}",
@@ -111,7 +120,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 safety=Safety.CONFIRM,
             ),
         ),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )
 
 

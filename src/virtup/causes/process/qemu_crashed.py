@@ -36,7 +36,7 @@ SLUG = "qemu-crashed"
 _WORDS = re.compile(
     r"(?:assertion [`'\"‘][^\n]*['’\"] failed|\bcode should not be reached"
     r"|segmentation fault|aborted \(core dumped\)|\*\*\* stack smashing detected"
-    r"|double free or corruption|malloc\(\): |free\(\): invalid)[^\n]*",
+    r"|double free or corruption|crashed program: \S*(?:qemu|kvm)|malloc\(\): |free\(\): invalid)[^\n]*",
     re.IGNORECASE,
 )
 _FAULT = "qemu-system-x86[77]: segfault at 8 ip 000055 sp 00007f error 4 in qemu-system-x86_64"

@@ -40,6 +40,7 @@ _NONE = re.compile(
     r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator[^\n]*"
     r"|cannot find suitable emulator for '?(?P<for>\w+)'?[^\n]*"
     r"|no emulator found for arch\w* '?(?P<of>\w+)'?[^\n]*"
+    r"|exec: \"?qemu-system-(?P<exec>\w+)\"?: executable file not found[^\n]*"
     r"|no QEMU (?:binary|emulator) for (?:guests of )?'?(?P<arch>\w+)'?[^\n]*",
     re.IGNORECASE,
 )
@@ -80,7 +81,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when no QEMU for the architecture is there."""
     none = said(ev).find(_NONE)
     if none is not None:
-        named = none["arch"] or none["for"] or none["of"]
+        named = none["arch"] or none["for"] or none["of"] or none["exec"]
         arch = named or "the guest's architecture"
         yield _found(
             f"No QEMU for {arch} is installed on this host.",

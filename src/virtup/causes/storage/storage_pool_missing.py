@@ -36,6 +36,7 @@ _TOLD = Told(
         r"no storage pool with matching (?:name|uuid) '(?P<subject>[^'\n]+)'",
         r"(?:failed to get|can't (?:find|retrieve)|could not find|couldn't find|unable to find) (?:storage )?pool:? ['\x22]?(?P<subject>[\w.-]+)",
         r"storage pool ['\x22]?(?P<subject>[\w.-]+)['\x22]? (?:not found|does not exist|doesn't exist)",
+        r"TASK ERROR: storage '(?P<subject>[^'\n]+)' does not exist",
         r"storage pool not found(?!: no storage pool with)",
     ),
     fixes=(

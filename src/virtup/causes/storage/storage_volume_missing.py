@@ -35,6 +35,7 @@ _TOLD = Told(
     subject="the volume",
     phrases=(
         r"no storage vol(?:ume)? with matching (?:name|path|key)(?: '(?P<subject>[^'\n]+)')?",
+        r"volume '(?P<subject>[\w.-]+:[^'\n]+)' does not exist",
         r"storage volume not found(?!: no storage vol)[^\n]*",
     ),
     fixes=(
