@@ -286,6 +286,10 @@ OF_ANOTHER_ACCOUNT: tuple[Break, ...] = (
 """What stands in the way of QEMU only where it runs as another account than the daemon."""
 
 
+BEHIND = set() if lab.IS_ROOT else {"VU083"}
+"""What a check finds and a start does not come to: who may make no tap, and names no bridge."""
+
+
 @pytest.fixture
 def held() -> Iterator[list[Any]]:
     """What a test holds: sockets and processes, let go at its end."""
@@ -313,9 +317,13 @@ def test_it_says_what_the_start_then_says(guest: Guest, held: list[Any], break_i
     assert verdict["outlook"] == "would not start"
     done = guest.create()
     assert done.returncode == 1, f"a false alarm: {verdict}"
-    told = _findings(done.stderr)
-    assert {one["code"] for one in verdict["findings"]} == set(told), done.stderr
+    told = set(_findings(done.stderr))
+    foreseen = {one["code"] for one in verdict["findings"]}
+    assert told <= foreseen, done.stderr
+    assert foreseen - told <= BEHIND, "a start tells all of them too"
     for finding in verdict["findings"]:
+        if finding["code"] in BEHIND:
+            continue
         assert finding["subject"] in " ".join(done.stderr.split()), (finding, done.stderr)
     if verdict["sentence"]:
         assert verdict["sentence"].partition(" (/")[0] in done.stderr

@@ -105,7 +105,8 @@ def _foreseen(ev: Evidence) -> Iterator[Finding]:
     closed = node is not None and bool(node.blocked)
     for tap in ev.plan.taps:
         fact = ev.fact(Link(tap.name))
-        if not closed and (fact is None or fact.ours):
+        gone = fact is not None and tap.must_exist and not fact.exists
+        if not closed and (fact is None or fact.ours or gone):
             continue
         if closed and node is not None:
             seen = f"this host: '{node.blocked}' has {mode(node)}"
