@@ -133,6 +133,8 @@ class Repairing:
         """
         guest = self._known(name)
         async with self._lock:
+            if self._records.last(name) is None:
+                raise OperationInvalid(_nothing_left(name, self._records.of(name)))
             if guest is None:
                 return await self._take_back(name, None)
             async with guest.job("fix --undo"):
@@ -193,8 +195,7 @@ class Repairing:
 
     async def _take_back(self, name: str, guest: Guest | None) -> dict[str, Any]:
         work = self._records.last(name)
-        if work is None:
-            raise OperationInvalid(_nothing_left(name, self._records.of(name)))
+        assert work is not None
         for step in reversed(work.steps):
             if step.stands:
                 await self._undo(work, step, guest)
