@@ -159,6 +159,12 @@ ROWS = (
         },
     ),
     Row(
+        "fw-nvram-template-missing",
+        "'/fw/VARS.fd' does not exist",
+        {path("/fw/VARS.fd"): PathFact(missing="/fw/VARS.fd")},
+        {path("/fw/VARS.fd"): PathFact(exists=True)},
+    ),
+    Row(
         "fw-nvram-dir-missing",
         "'/srv/nvram' does not exist",
         {path("/srv/nvram/vm1_VARS.fd", "create"): PathFact(missing="/srv/nvram")},

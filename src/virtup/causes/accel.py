@@ -72,11 +72,29 @@ class Verdict:
         return self.seen.at if self.seen else NOWHERE
 
 
+NOT_FOUND = (
+    "Could not access KVM kernel module: No such file or directory\n"
+    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
+)
+"""An example: what QEMU says where there is no /dev/kvm."""
+OTHERWISE = (
+    Evidence(stderr=NOT_FOUND.replace("No such file or directory", "Permission denied")),
+    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+)
+"""Examples of what is no want of KVM: a closed device, a warning."""
+
+
 def probe(ev: Evidence) -> Iterator[Kvm]:
     """Ask for the state of KVM when it was refused, or a start would need it."""
     wanted = _seen(ev) is not None or (ev.ahead and wants_kvm(ev.argv))
     if ev.uid is not None and wanted:
         yield Kvm(ev.uid, ev.gids)
+
+
+def verdict_of(ev: Evidence, slug: str) -> Verdict | None:
+    """Return why KVM cannot be used when the cause *slug* fits best, else None."""
+    found = verdict(ev)
+    return found if found is not None and found.slug == slug else None
 
 
 def verdict(ev: Evidence) -> Verdict | None:

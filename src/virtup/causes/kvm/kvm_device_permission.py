@@ -47,18 +47,14 @@ NEGATIVE = (
     Evidence(stderr="qemu: could not open kernel file '/boot/k': Permission denied\n"),
 )
 
+probes = accel.probe
 _found = partial(Finding, CODE, SLUG)
-
-
-def probes(ev: Evidence) -> Iterator[Kvm]:
-    """Ask for the state of KVM when it was refused."""
-    return accel.probe(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the device is there and closed to QEMU."""
-    verdict = accel.verdict(ev)
-    if verdict is None or verdict.slug != SLUG:
+    verdict = accel.verdict_of(ev, SLUG)
+    if verdict is None:
         return
     fact, who = verdict.fact, account_name(ev)
     evidence = list(verdict.quotes)

@@ -33,29 +33,18 @@ from virtup.model.repair import Change
 CODE = "VU062"
 SLUG = "kvm-nested-off"
 
-_SAID = (
-    "Could not access KVM kernel module: No such file or directory\n"
-    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
-)
 _HOST = KvmFact(guest_of="Xen HVM domU", architecture="x86_64")
-POSITIVE = (Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),)
-NEGATIVE = (
-    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
-    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
-)
+POSITIVE = (Evidence(stderr=accel.NOT_FOUND, uid=991, host={Kvm(991): _HOST}),)
+NEGATIVE = accel.OTHERWISE
 
+probes = accel.probe
 _found = partial(Finding, CODE, SLUG)
-
-
-def probes(ev: Evidence) -> Iterator[Kvm]:
-    """Ask for the state of KVM when it was refused."""
-    return accel.probe(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when this host is a guest whose processor has no virtualization."""
-    verdict = accel.verdict(ev)
-    if verdict is None or verdict.slug != SLUG:
+    verdict = accel.verdict_of(ev, SLUG)
+    if verdict is None:
         return
     outer = verdict.fact.guest_of if verdict.fact else ""
     named = f" ({outer})" if outer else ""

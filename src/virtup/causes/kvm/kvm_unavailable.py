@@ -35,38 +35,27 @@ from virtup.model.repair import Change
 CODE = "VU064"
 SLUG = "kvm-unavailable"
 
-_SAID = (
-    "Could not access KVM kernel module: No such file or directory\n"
-    "qemu-system-x86_64: failed to initialize kvm: No such file or directory\n"
-)
 _HOST = KvmFact(node=True, allowed=True, cpu_flag="vmx", module="kvm_intel", architecture="x86_64")
 POSITIVE = (
-    Evidence(stderr=_SAID),
-    Evidence(stderr=_SAID, uid=991, host={Kvm(991): _HOST}),
+    Evidence(stderr=accel.NOT_FOUND),
+    Evidence(stderr=accel.NOT_FOUND, uid=991, host={Kvm(991): _HOST}),
     Evidence(error="unsupported configuration: Domain requires KVM, but it is not available"),
     Evidence(
-        stderr=_SAID,
+        stderr=accel.NOT_FOUND,
         uid=991,
         host={Kvm(991): KvmFact(module="kvm", architecture="x86_64", guest_of="KVM")},
     ),
 )
-NEGATIVE = (
-    Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),
-    Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
-)
+NEGATIVE = accel.OTHERWISE
 
+probes = accel.probe
 _found = partial(Finding, CODE, SLUG)
-
-
-def probes(ev: Evidence) -> Iterator[Kvm]:
-    """Ask for the state of KVM when it was refused."""
-    return accel.probe(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when nothing tells why."""
-    verdict = accel.verdict(ev)
-    if verdict is None or verdict.slug != SLUG:
+    verdict = accel.verdict_of(ev, SLUG)
+    if verdict is None:
         return
     fact = verdict.fact
     evidence = list(verdict.quotes)
