@@ -25,11 +25,12 @@ from functools import partial
 
 from virtup.causes import revise
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.known import answers, asked
 from virtup.causes.usage import cpu_model
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import CpuModels, NamesFact
+from virtup.model.probe import Asked, CpuModels, NamesFact
 from virtup.model.repair import Change
 
 CODE = "VU036"
@@ -61,11 +62,11 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[CpuModels]:
+def probes(ev: Evidence) -> Iterator[Asked]:
     """Ask the emulator for its CPU models when one was refused."""
     wanted = said(ev).find(_WORDS) is not None or (ev.ahead and cpu_model(ev.argv))
-    if wanted and ev.emulator and ev.uid is not None:
-        yield CpuModels(ev.emulator, ev.uid, ev.gids)
+    if wanted:
+        yield from asked(ev, CpuModels)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -74,10 +75,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     wanted = cpu_model(ev.argv) if ev.ahead else ""
     if seen is not None:
         wanted = seen["a"] or seen["b"] or seen["c"]
-    known = ev.fact(CpuModels(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
+    known = answers(ev, CpuModels)
     if not wanted or (known is not None and wanted in known.names):
         return
-    if seen is None and not (known and known.names):
+    if seen is None and known is None:
         return
     near = nearest(wanted, known.names) if known else []
     sentence = f"This QEMU has no CPU model '{wanted}'"
@@ -88,7 +89,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         sentence += f"; the nearest that it has: {', '.join(near[:2])}"
     look = Fix("choose one that it lists", (f"{ev.emulator or 'qemu-system-x86_64'} -cpu help",))
     fix = edit(f"change <model>{wanted}</model> to '{near[0]}'") if near else look
-    certainty = Certainty.PROVEN if known and known.names else Certainty.LIKELY
+    certainty = Certainty.PROVEN if known else Certainty.LIKELY
     yield _found(
         sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at if seen else NOWHERE
     )

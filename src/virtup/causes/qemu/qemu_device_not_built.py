@@ -25,11 +25,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.known import answers, asked
 from virtup.causes.usage import devices
 from virtup.causes.who import edit, nearest
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Devices, NamesFact
+from virtup.model.probe import Asked, Devices, NamesFact
 
 CODE = "VU038"
 SLUG = "qemu-device-not-built"
@@ -64,16 +65,16 @@ NEGATIVE = (
 _found = partial(Finding, CODE, SLUG)
 
 
-def probes(ev: Evidence) -> Iterator[Devices]:
+def probes(ev: Evidence) -> Iterator[Asked]:
     """Ask the emulator for its devices when it refused one, or would be given some."""
     wanted = said(ev).find(_WORDS) is not None or (ev.ahead and devices(ev.argv))
-    if wanted and ev.emulator and ev.uid is not None:
-        yield Devices(ev.emulator, ev.uid, ev.gids)
+    if wanted:
+        yield from asked(ev, Devices)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the nearest devices that this QEMU has."""
-    known = ev.fact(Devices(ev.emulator, ev.uid, ev.gids)) if ev.emulator else None
+    known = answers(ev, Devices)
     names = known.names if known else ()
     seen = said(ev).find(_WORDS)
     if seen is not None:

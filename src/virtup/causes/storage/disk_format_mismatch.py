@@ -21,7 +21,7 @@ raw to get it started: the guest would write into qcow2's own tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
@@ -103,6 +103,17 @@ def find(ev: Evidence) -> Iterator[Finding]:
         yield _finding(use.path, use.format, fact.format, told if path in {"", use.path} else None)
     if told is not None and not proven:
         yield _finding(path, _format(told), "", told)
+
+
+def without_header(
+    ev: Evidence, wrong: Callable[[ImageFact], bool]
+) -> Iterator[tuple[FileUse, ImageFact, Seen | None]]:
+    """Yield each image that is to have a header of its own and is *wrong*, with what is told."""
+    told = said(ev).find(NOT_IN_FORMAT)
+    for use in declared(ev):
+        fact = ev.fact(ImageInfo(use.path))
+        if fact is not None and use.format != "raw" and wrong(fact):
+            yield use, fact, told
 
 
 def declared(ev: Evidence) -> list[FileUse]:

@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
-from virtup.causes.storage.disk_format_mismatch import ARGV, NOT_IN_FORMAT, SAID, declared
-from virtup.causes.words import said
+from virtup.causes.storage.disk_format_mismatch import ARGV, SAID, probes, without_header
 from virtup.model.evidence import Evidence
 from virtup.model.probe import ImageFact, ImageInfo
 
@@ -42,21 +41,12 @@ NEGATIVE = (
 )
 
 _found = partial(Finding, CODE, SLUG)
-
-
-def probes(ev: Evidence) -> Iterator[ImageInfo]:
-    """Ask for the header of every image with a declared format."""
-    if ev.uid is not None:
-        yield from (ImageInfo(use.path) for use in declared(ev))
+__all__ = ["find", "probes"]
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image of 0 bytes that is not declared raw."""
-    told = said(ev).find(NOT_IN_FORMAT)
-    for use in declared(ev):
-        fact = ev.fact(ImageInfo(use.path))
-        if fact is None or fact.size != 0 or use.format == "raw":
-            continue
+    for use, _, told in without_header(ev, lambda fact: fact.size == 0):
         yield _found(
             f"The disk image '{use.path}' is empty (0 bytes), so it is no {use.format} image.",
             use.path,
