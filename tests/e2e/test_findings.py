@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import socket
 import subprocess
@@ -121,7 +120,7 @@ class Guest:
         """Run the commands of the fix in *said*, pasted as they stand there."""
         fix = said.partition("\nfix:")[2].split("\ncause:")[0].split("\nmore:")[0]
         for line in re.sub(r" \\\n\s+", " ", fix).strip().splitlines():
-            self.do(*shlex.split(line))
+            self.do("sh", "-c", line)
 
     def do(self, *command: str, check: bool = True) -> None:
         """Run a command on the daemon's host."""

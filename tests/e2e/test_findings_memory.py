@@ -12,6 +12,7 @@ from tests import lab
 from tests.e2e import test_findings
 from tests.e2e.test_accepted import may_lift_limits
 from tests.e2e.test_findings import Guest, guest, served
+from tests.e2e.test_findings_kvm import OWN_DEV
 
 __all__ = ["guest", "served"]
 
@@ -89,4 +90,29 @@ def test_not_to_be_locked(make_daemon: Callable[..., lab.Daemon], guest: Guest, 
         daemon.start()
     else:
         del guest.text["raw"]
+    guest.starts()
+
+
+@pytest.fixture
+def no_pages() -> Iterator[None]:
+    """No huge page is reserved on this host; what a fix reserves is given back."""
+    reserved = Path("/proc/sys/vm/nr_hugepages")
+    if reserved.read_text().strip() != "0":
+        pytest.skip("this host has reserved huge pages, which are not ours to take")
+    yield
+    reserved.write_text("0")
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("no_pages")
+def test_no_huge_pages(make_daemon: Callable[..., lab.Daemon], guest: Guest) -> None:
+    """First no hugetlbfs is there, then too few pages: each fix leads a step on."""
+    daemon = make_daemon(start=False)
+    daemon.program = lab.on_a_host_where(OWN_DEV, daemon.program)
+    daemon.start()
+    guest.daemon = daemon
+    guest.inside = ("nsenter", "-t", str(daemon.pid), "-m")
+    guest.text["raw"] = "<memoryBacking><hugepages/></memoryBacking>"
+    guest.mend(guest.told("VU308", "pages of 2 MiB is mounted"))
+    guest.mend(guest.told("VU071", "needs 32 huge pages of 2 MiB", "has 0 free"))
     guest.starts()

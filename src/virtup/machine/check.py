@@ -182,11 +182,14 @@ def _taps(launch: Launch, numbers: Iterator[int]) -> Iterator[PlannedTap]:
 
 
 def _places(launch: Launch) -> Iterator[str]:
-    """Yield an entry of each directory of virtup's own that a start writes to."""
+    """Yield an entry of each directory of virtup's own that a start writes to.
+
+    That on a hugetlbfs is left out: what is missing of it is made, and its room is its pages.
+    """
     name, layout = launch.domain.name, launch.layout
     yield f"{layout.log_dir}/{name}.log"
     yield f"{layout.state_dir}/{name}.json"
-    yield from launch.directories
+    yield from (launch.lib_dir, launch.channel_dir)
 
 
 def _lends(launch: Launch) -> Iterator[str]:
