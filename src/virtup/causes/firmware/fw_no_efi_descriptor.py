@@ -18,7 +18,7 @@ secure boot in the package relax what is asked for.
 
 from __future__ import annotations
 
-from virtup.causes import hosts, packages
+from virtup.causes import contents, packages
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
 
@@ -39,7 +39,7 @@ _TOLD = Told(
         r"no (?:matching |suitable )?(?:firmware|UEFI) descriptor[^\n]*",
     ),
     fixes=(packages.install(Evidence(), "ovmf", "install the firmware"),),
-    proof=hosts.NO_FIRMWARE,
+    proof=contents.NO_FIRMWARE,
 )
 POSITIVE = (Evidence(error="operation failed: Unable to find any firmware to satisfy 'efi'"),)
 NEGATIVE = (Evidence(error="unable to find any master var store for loader: /opt/OVMF_CODE.fd"),)

@@ -16,7 +16,7 @@ firmware is qcow2). libvirt compares the two since 10.10.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,7 +35,7 @@ _TOLD = Told(
         r"(?:nvram|loader)[^\n]{0,60}format[^\n]{0,40}(?:mismatch|differ|must match|does not match)[^\n]*",
     ),
     fixes=(edit("give <nvram> the template's format"),),
-    proof=hosts.STORE_FORMAT,
+    proof=contents.STORE_FORMAT,
 )
 POSITIVE = (
     Evidence(

@@ -16,7 +16,7 @@ descriptor and no `nvram` list in qemu.conf names, libvirt has none.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -35,7 +35,7 @@ _TOLD = Told(
         r"unable to find any master var store[^\n]*",
     ),
     fixes=(edit("name one with <nvram template='...'>, or use <os firmware='efi'>"),),
-    proof=hosts.NO_TEMPLATE,
+    proof=contents.NO_TEMPLATE,
 )
 POSITIVE = (
     Evidence(

@@ -17,7 +17,7 @@ Renew the certificate; check the host's clock.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -35,7 +35,7 @@ _TOLD = Told(
         r"(?:ca |server |client )?certificate[^\n]{0,80}(?:has expired|expired|not yet active)[^\n]*",
     ),
     fixes=(Fix("renew the certificate"),),
-    proof=hosts.OUT_OF_TIME,
+    proof=contents.OUT_OF_TIME,
 )
 POSITIVE = (
     Evidence(

@@ -17,7 +17,7 @@ mode 0600.
 
 from __future__ import annotations
 
-from virtup.causes import hosts, programs
+from virtup.causes import contents, programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -37,7 +37,7 @@ _TOLD = Told(
         r"(?:unable to access credentials|could not load certificates from) (?P<subject>/[^\s:]+)[^\n]*",
     ),
     fixes=(Fix("give the key to QEMU's group, with mode 0640"),),
-    proof=programs.readable(hosts.key_paths),
+    proof=programs.readable(contents.key_paths),
 )
 POSITIVE = (
     Evidence(

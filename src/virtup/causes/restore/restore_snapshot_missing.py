@@ -17,7 +17,7 @@ Start without it, or name one that exists.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -36,7 +36,7 @@ _TOLD = Told(
         r"no (?:block device|device)[^\n]*has snapshot '?(?P<subject>[^'\n]+)",
     ),
     fixes=(Fix("start without the snapshot, or name one that exists"),),
-    proof=hosts.NO_SNAPSHOT,
+    proof=contents.NO_SNAPSHOT,
 )
 POSITIVE = (
     Evidence(

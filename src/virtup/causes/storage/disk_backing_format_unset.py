@@ -18,7 +18,7 @@ prints.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -38,7 +38,7 @@ _TOLD = Told(
     fixes=(
         Fix("record it", ("qemu-img rebase -u -F FORMAT -b BACKING {subject}",), Safety.CONFIRM),
     ),
-    proof=hosts.FORMAT_UNSET,
+    proof=contents.FORMAT_UNSET,
 )
 POSITIVE = (
     Evidence(

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import Kind, Trouble, troubles
 from virtup.causes.phrase import Told
@@ -54,7 +54,7 @@ _TOLD = Told(
         Fix("see what is mounted there", ("findmnt -T {subject}",)),
         Fix("give the file to QEMU's account on the server, or set dynamic_ownership = 0"),
     ),
-    proof=hosts.NOT_OURS_TO_GIVE,
+    proof=contents.NOT_OURS_TO_GIVE,
 )
 POSITIVE = (
     Evidence(
@@ -119,7 +119,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 def _refused(ev: Evidence) -> Iterator[Trouble]:
     for trouble in troubles(ev, ROLES, {Kind.DENIED_ALTHOUGH}):
-        if trouble.fact is not None and hosts.on_file_server(trouble.fact.filesystem):
+        if trouble.fact is not None and contents.on_file_server(trouble.fact.filesystem):
             yield trouble
 
 

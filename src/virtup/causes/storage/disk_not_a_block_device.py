@@ -17,7 +17,7 @@ ordinary file.
 
 from __future__ import annotations
 
-from virtup.causes import hosts
+from virtup.causes import contents
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -38,7 +38,7 @@ _TOLD = Told(
         r"block device required[^\n]*",
     ),
     fixes=(edit("name a block device, or use <disk type='file'>"),),
-    proof=hosts.NOT_A_BLOCK_DEVICE,
+    proof=contents.NOT_A_BLOCK_DEVICE,
 )
 POSITIVE = (
     Evidence(

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from virtup.causes import definition, hosts, revise
+from virtup.causes import contents, definition, revise
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.usage import image_of
 from virtup.causes.who import edit
@@ -56,7 +56,7 @@ def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for what the file system of the image does with O_DIRECT."""
     seen = said(ev).find(_WORDS)
     if seen is not None:
-        yield from hosts.NO_DIRECT.probes(ev, [image_of(ev.argv, seen.line)])
+        yield from contents.NO_DIRECT.probes(ev, [image_of(ev.argv, seen.line)])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (edit("remove cache='none' (or directsync) from the disk's <driver>"),),
         seen.at,
     )
-    yield from hosts.NO_DIRECT.settled(ev, found, path)
+    yield from contents.NO_DIRECT.settled(ev, found, path)
 
 
 def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:

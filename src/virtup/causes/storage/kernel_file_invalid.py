@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from virtup.causes import hosts, usage
+from virtup.causes import contents, usage
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.phrase import Ahead, Told
 from virtup.causes.proof import Proof, Shown, holds
@@ -81,7 +81,7 @@ _TOLD = Told(
         Fix("see what the file is", ("file PATH",)),
         edit("name a kernel (vmlinuz, bzImage)"),
     ),
-    proof=hosts.BAD_KERNEL,
+    proof=contents.BAD_KERNEL,
     ahead=Ahead(
         kernels, Proof(_not_loadable, lambda _ev, path: (KernelImage(path),) if path else ())
     ),
