@@ -44,7 +44,7 @@ def path_of(element: etree._Element) -> str:
 
 def shown(element: etree._Element) -> str:
     """Return what a `Change` that drops *element* has for ``old``: its attributes, or its text."""
-    attributes = " ".join(f"{name}='{value}'" for name, value in element.attrib.items())
+    attributes = " ".join(f"{name!s}='{value!s}'" for name, value in element.attrib.items())
     return attributes or (element.text or "").strip()
 
 
