@@ -176,9 +176,10 @@ def check_cpus(domain: Domain) -> None:
     for words, wanted in settle.pins(domain).named():
         missing = tuple(sorted(set(wanted) - online))
         if missing:
+            noun, verb = ("CPU", "is") if len(missing) == 1 else ("CPUs", "are")
             raise ConfigUnsupported(
-                f"{words} names the host's CPU {format_cpuset(missing)}, which is not there or "
-                f"off: online are {format_cpuset(tuple(sorted(online)))} "
+                f"{words} names the host's {noun} {format_cpuset(missing)}, which {verb} not there "
+                f"or off: online are {format_cpuset(tuple(sorted(online)))} "
                 f"({_at(domain, domain.cputune or domain.vcpu or domain)})"
             )
     tune = domain.numatune

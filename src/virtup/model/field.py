@@ -438,7 +438,7 @@ def _scalar(spec: Spec, element: etree._Element, name: str, text: str, reader: R
     except ValueError as exc:
         tag = shown(str(element.tag))
         what = f"attribute '{name}' of <{tag}>" if name else f"<{tag}>"
-        if spec.scalar.unit and element.get("unit"):
+        if spec.scalar.unit and element.get("unit") and text.strip().isdigit():
             text += f" {element.get('unit')}"
         raise reader.refused(element, f"{what} is '{text[:80]}', accepted is {exc}") from exc
 

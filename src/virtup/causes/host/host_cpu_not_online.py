@@ -36,7 +36,7 @@ from virtup.model.scalar import parse_cpuset
 CODE = "VU381"
 SLUG = "host-cpu-not-online"
 
-_BY = re.compile(r"(<[^>\n]+>) names the host's CPU")
+_BY = re.compile(r"(<[^>\n]+>) names the host's CPUs?")
 _ONLINE = Setting("/sys/devices/system/cpu/online")
 _SAID = (
     "<vcpupin vcpu='0'> names the host's CPU 63, which is not there or off: online are 0-1 "
@@ -70,7 +70,7 @@ _TOLD = Told(
     otherwise="The guest is pinned to CPUs that the host does not have, or may not use.",
     subject="cpuset",
     phrases=(
-        r"names the host's CPU (?P<subject>[\d,-]+), which is not there or off[^\n]*",
+        r"names the host's CPUs? (?P<subject>[\d,-]+), which (?:is|are) not there or off[^\n]*",
         r"cannot set CPU affinity on process \d+: Invalid argument[^\n]*",
         r"(?:unable to write|invalid value)[^\n]*cpuset\.cpus[^\n]*",
     ),
