@@ -223,6 +223,29 @@ def socket_of_qemu_closed(guest: Guest, _held: list[Any]) -> None:
     )
 
 
+def socket_of_somebody(guest: Guest, held: list[Any]) -> None:
+    path = guest.place / "s.sock"
+    server = socket.socket(socket.AF_UNIX)
+    held.append(server)
+    server.bind(str(path))
+    server.listen()
+    guest.text["devices"] = unix_port(path)
+
+
+def socket_that_is_a_file(guest: Guest, _held: list[Any]) -> None:
+    path = guest.place / "s.sock"
+    path.touch()
+    guest.text["devices"] = unix_port(path)
+
+
+def disk_that_is_a_directory(guest: Guest, _held: list[Any]) -> None:
+    guest.text["devices"] = second_disk(guest.disk.parent, form="raw")
+
+
+def disk_below_a_file(guest: Guest, _held: list[Any]) -> None:
+    guest.text["devices"] = second_disk(guest.disk / "x", form="raw")
+
+
 def output_nowhere(guest: Guest, _held: list[Any]) -> None:
     guest.text["devices"] = (
         f"<serial type='file'><source path='{guest.place}/nowhere/out.txt'/></serial>"
@@ -272,6 +295,10 @@ BREAKS: tuple[Break, ...] = (
     tap_gone,
     socket_too_long,
     socket_nowhere,
+    socket_of_somebody,
+    socket_that_is_a_file,
+    disk_that_is_a_directory,
+    disk_below_a_file,
     output_nowhere,
     kernel_gone,
     kernel_is_none,
@@ -358,6 +385,13 @@ def two_readers(guest: Guest, held: list[Any]) -> None:
     guest.text["devices"] = second_disk(other, "<readonly/>")
 
 
+def socket_that_was_left(guest: Guest, _held: list[Any]) -> None:
+    path = guest.place / "s.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    guest.text["devices"] = unix_port(path)
+
+
 def optional_medium(guest: Guest, _held: list[Any]) -> None:
     guest.text["devices"] = (
         f"<disk type='file' device='cdrom'><source file='{guest.place}/no.iso' "
@@ -393,6 +427,7 @@ HARMLESS: tuple[Break, ...] = (
     port_of_another_address,
     more_memory_than_is_free,
     two_readers,
+    socket_that_was_left,
     optional_medium,
     image_within_a_raw_one,
     chain_ended_by_hand,

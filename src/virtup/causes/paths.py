@@ -257,9 +257,19 @@ def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> 
         late = ev.unanswered(probe)
         if late is not None and late.late:
             kind = Kind.SILENT
+        if use.role in PLAIN and fact is not None and _is_directory(fact):
+            kind = Kind.DIRECTORY
         if kind is not None and kind in kinds:
             role = failure.role if failure and use.role is Role.OTHER else use.role
             yield Trouble(replace(use, role=role), kind, failure, fact)
+
+
+PLAIN = {Role.DISK, Role.BACKING, Role.KERNEL, Role.INITRD, Role.DTB, Role.FIRMWARE, Role.ROM}
+"""What can be no directory."""
+
+
+def _is_directory(fact: PathFact) -> bool:
+    return fact.kind == "directory" and fact.lacks != "search"
 
 
 def _lent(ev: Evidence, use: FileUse, fact: PathFact) -> bool:
