@@ -143,7 +143,7 @@ def _options(finding: Finding) -> Iterator[Option]:
             continue
         sure = finding.certainty is Certainty.PROVEN
         safety = fix.safety if sure else Safety.CONFIRM
-        yield Option(finding, replace(fix, safety=safety))
+        yield Option(finding, replace(fix, text=fix.text.removeprefix("or "), safety=safety))
 
 
 def _once(found: Sequence[Finding]) -> list[Finding]:

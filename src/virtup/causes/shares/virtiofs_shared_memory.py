@@ -50,14 +50,14 @@ find = _TOLD.find
 def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:
     """Have the guest's memory shared."""
     root = revise.first(ev.definition, ".")
-    memory = root.find("memoryBacking") if root is not None else None
+    if root is None:
+        return ()
+    memory = root.find("memoryBacking")
     if memory is None:
         return (
             Change("memoryBacking/source", "type", None, "memfd"),
             Change("memoryBacking/access", "mode", None, "shared"),
         )
-    return revise.below(memory, "access", "mode", "shared") + (
-        ()
-        if memory.find("hugepages") is not None
-        else revise.below(memory, "source", "type", "memfd")
-    )
+    shared = revise.below(memory, "access", "mode", "shared")
+    plain = memory.find("hugepages") is None
+    return shared + (revise.below(memory, "source", "type", "memfd") if plain else ())
