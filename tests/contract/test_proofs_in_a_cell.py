@@ -6,6 +6,7 @@ FUSE, and looked at through the very paths of the real one.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import lab
 from tests.cell import PRIVATE_DEV, diagnosed
 from tests.private import PrivateHost
 
@@ -211,6 +213,27 @@ def test_qemu_refuses_and_the_command_line_shows_why(
 ) -> None:
     finding = only("true", {"qemu": ["-machine", "pc,accel=tcg", *options]}, slug)
     assert fact in str(finding["evidence"])
+
+
+def test_a_block_driver_whose_module_is_not_installed() -> None:
+    if not lists("block-block-rbd not found", "-drive", "file=rbd:p/x,if=virtio"):
+        pytest.skip("this QEMU has the rbd driver")
+    options = ["-machine", "pc,accel=tcg", "-drive", "file=rbd:p/x,if=virtio"]
+    finding = only("true", {"qemu": options}, "qemu-block-driver-missing")
+    assert "does not list the block driver 'rbd'" in str(finding["evidence"])
+    assert "install" in str(finding["fixes"])
+
+
+def lists(words: str, *options: str) -> bool:
+    """Does this QEMU, on its way to its end, say *words* of *options*?"""
+    done = subprocess.run(
+        [lab.QEMU, "-display", "none", *options],
+        capture_output=True,
+        text=True,
+        timeout=lab.BOUND_S,
+        check=False,
+    )
+    return words in done.stderr
 
 
 # -- stock libvirt's own files -----------------------------------------------------------------

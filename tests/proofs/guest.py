@@ -13,6 +13,7 @@ from tests.proofs.row import (
     os,
 )
 from virtup.model.probe import (
+    BlockDrivers,
     ImageFact,
     ImageInfo,
     ImageLink,
@@ -153,6 +154,12 @@ ROWS = (
         'the log has apparmor="DENIED"',
         denied("apparmor", "qemu-system-x86_64"),
         NO_LSM,
+    ),
+    Row(
+        "qemu-block-driver-missing",
+        "does not list the block driver 'rbd'",
+        {BlockDrivers(QEMU, UID): NamesFact(("qcow2", "raw"))},
+        {BlockDrivers(QEMU, UID): NamesFact(("qcow2", "rbd"))},
     ),
     Row(
         "qemu-too-old",

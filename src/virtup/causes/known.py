@@ -6,17 +6,20 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from virtup.causes import packages
 from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.who import edit, nearest
 from virtup.model.evidence import Evidence
 from virtup.model.probe import (
     Asked,
     AudioDrivers,
+    BlockDrivers,
     Devices,
     Displays,
     NamesFact,
     Objects,
     Options,
+    Probe,
     SpiceSettings,
 )
 from virtup.model.probe_files import Run
@@ -38,9 +41,15 @@ def asked(ev: Evidence, kind: type[Asked]) -> Iterable[Asked]:
 
 
 def lacks(
-    kind: type[Asked], noun: str, names: Callable[[str], Iterable[str]] = lambda name: (name,)
+    kind: type[Asked],
+    noun: str,
+    names: Callable[[str], Iterable[str]] = lambda name: (name,),
+    package: str = "",
 ) -> Proof:
-    """Return the proof that this QEMU does not list the subject; *names* it may go by there."""
+    """Return the proof that this QEMU does not list the subject; *names* it may go by there.
+
+    *package* is what holds it as a module, where distributions have one for each.
+    """
 
     def judges(ev: Evidence, subject: str) -> Shown | None:
         fact = answers(ev, kind)
@@ -51,13 +60,26 @@ def lacks(
         if there:
             return refuted(f"{ev.emulator} has the {noun} '{there[0]}'")
         near = nearest(wanted[0], fact.names, _SHARED)
-        fixes = (edit(f"change '{subject}' to '{near[0]}'"),) if near else ()
         like = f"; like it: {', '.join(near)}" if near else ""
-        return holds(f"{ev.emulator} does not list the {noun} '{wanted[0]}'{like}", fixes=fixes)
+        seen = f"{ev.emulator} does not list the {noun} '{wanted[0]}'{like}"
+        if package:
+            sentence = f"This QEMU has no {noun} '{wanted[0]}', or its module is not installed."
+            fix = packages.install(ev, package, name=MODULES.get(wanted[0], wanted[0]))
+            return holds(seen, sentence=sentence, fixes=(fix,))
+        fixes = (edit(f"change '{subject}' to '{near[0]}'"),) if near else ()
+        return holds(seen, fixes=fixes)
 
-    return Proof(judges, lambda ev, subject: asked(ev, kind) if subject else ())
+    def asks(ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
+        if subject:
+            yield from asked(ev, kind)
+            if package:
+                yield from packages.system(ev)
+
+    return Proof(judges, asks)
 
 
+MODULES = {"https": "curl", "http": "curl", "ftp": "curl", "ftps": "curl", "iser": "iscsi"}
+"""Block drivers whose module has another name."""
 _VIDEO = {
     "vga": ("VGA",),
     "standard vga": ("VGA",),
@@ -98,10 +120,12 @@ OPTION_GONE = lacks(Options, "option", _option)
 """This QEMU has no such option."""
 OBJECT_MISSING = lacks(Objects, "object", lambda name: (name,) if _OBJECT.match(name) else ())
 """This QEMU has no such object."""
-AUDIO_MISSING = lacks(AudioDrivers, "audio driver", lambda name: (name.split("_")[0],))
+AUDIO_MISSING = lacks(AudioDrivers, "audio driver", package="audio")
 """This QEMU has no such audio driver."""
-DISPLAY_MISSING = lacks(Displays, "display")
+DISPLAY_MISSING = lacks(Displays, "display", package="display")
 """This QEMU has no such display."""
+BLOCK_DRIVER_MISSING = lacks(BlockDrivers, "block driver", package="block drivers")
+"""This QEMU has no such block driver, or its module is not installed."""
 
 
 def _no_spice(ev: Evidence, _subject: str) -> Shown | None:

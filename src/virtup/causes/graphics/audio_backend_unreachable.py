@@ -36,6 +36,7 @@ _TOLD = Told(
         r"could not init [`'](?P<subject>\w+)' audio driver(?![\s\S]*\n(?![^\n]*(?:audio|pulse|pipewire|\bpa\b|alsa|jack))[^\n]*\S)",
     ),
     doubtful=(
+        r"unknown audio driver [`'](?P<subject>\w+)'",
         r"(?:alsa|audio): (?:could not initialize|failed to (?:open|create voice))[^\n]*",
         r"pa_context_connect\(\) failed",
         r"failed to (?:connect to|initialize) (?:pipewire|pulseaudio)[^\n]*",

@@ -37,6 +37,7 @@ _TOLD = Told(
         r"(?:cannot|could not|failed to|unable to) (?:open|connect to) (?:the )?(?:X |wayland )?display:?[^\n]*",
         r"unable to init server: could not connect[^\n]*",
         r"no available video device",
+        r"display '(?P<subject>sdl|gtk|spice-app|egl-headless|dbus|curses|cocoa)' is not available[^\n]*",
         r"display type '?(?P<subject>sdl|gtk)'?[^\n]*(?:not available|unsupported)[^\n]*",
     ),
     unless=r"inet_listen|address already in use",
