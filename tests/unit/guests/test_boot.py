@@ -128,7 +128,10 @@ async def test_what_a_start_would_fail_of_blocks(lab: Lab, guest: Make, next_boo
     fates = {one.name: one for one in found.guests}
     assert not found.ok
     assert (fates["broken"].comes, fates["broken"].findings) == ("blocked", (MISSING,))
-    assert (fates["refused"].comes, fates["refused"].why) == ("blocked", ("operation failed: not this one",))
+    assert (fates["refused"].comes, fates["refused"].why) == (
+        "blocked",
+        ("operation failed: not this one",),
+    )
     assert (fates["cold"].comes, fates["cold"].notes) == ("restored", ("set aside",))
     assert fates["idle"] == Fate("idle", fates["idle"].uuid, "stays off"), "nobody wants it"
 
