@@ -162,8 +162,7 @@ def huge_pages() -> tuple[HugePages, ...]:
         points = tuple(
             point
             for point, kind, settings in paths.mounts()
-            if kind == "hugetlbfs"
-            and _page_kib(settings, default) == size
+            if kind == "hugetlbfs" and _page_kib(settings, default) == size
         )
         total = int(_read(f"{folder}/{name}/nr_hugepages") or 0)
         free = int(_read(f"{folder}/{name}/free_hugepages") or 0)
