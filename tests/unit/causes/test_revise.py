@@ -104,6 +104,18 @@ CASES = [
         lambda text: 'io="threads"' in text and "io_uring" not in text,
     ),
     (
+        "xml-serial-port-duplicate",
+        "XML error: target port '0' already allocated: two serial devices are ISA port 0",
+        xml(devices="<serial type='pty'><target port='0'/></serial>" * 2),
+        lambda text: text.count("port=") == 1,
+    ),
+    (
+        "config-video-memory",
+        "unsupported configuration: value for 'vgamem' must be power of two",
+        xml(devices="<video><model type='qxl' vgamem='100'/></video>"),
+        lambda text: "vgamem" not in text and "qxl" in text,
+    ),
+    (
         "virtiofs-shared-memory",
         "unsupported configuration: virtiofs requires shared memory",
         xml(),

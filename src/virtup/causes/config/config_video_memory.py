@@ -18,9 +18,12 @@ Give at least 1024 (16384 is usual), or remove the attribute: the card then has 
 
 from __future__ import annotations
 
+from virtup.causes import definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU418"
 SLUG = "config-video-memory"
@@ -47,3 +50,13 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Leave the size to QEMU's default."""
+    models = [one.find("model") for one in definition.devices(ev.definition, "video")]
+    return tuple(
+        change
+        for one in models
+        for change in (revise.given(one, finding.subject, None) if one is not None else ())
+    )

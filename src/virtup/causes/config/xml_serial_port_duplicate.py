@@ -16,9 +16,12 @@ Leave `<target>` of one of them out: it gets the next free port.
 
 from __future__ import annotations
 
+from virtup.causes import definition, revise
+from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.repair import Change
 
 CODE = "VU417"
 SLUG = "xml-serial-port-duplicate"
@@ -42,3 +45,10 @@ NEGATIVE = (
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Leave the port to the first that has it."""
+    targets = [one.find("target") for one in definition.devices(ev.definition, "serial")]
+    having = [one for one in targets if one is not None and one.get("port") == finding.subject]
+    return tuple(change for one in having[1:] for change in revise.given(one, "port", None))

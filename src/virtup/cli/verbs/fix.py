@@ -185,7 +185,9 @@ class Work:
             if not mended and not self._runs:
                 self._say("Nothing is to be mended")
             return 0
-        raise Failure(_failure(self._name, self._error, mended=mended))
+        # what is left was told with its cause: the error need not say that again
+        error = self._error.partition("\n")[0] if self._left else self._error
+        raise Failure(_failure(self._name, error, mended=mended))
 
     def _say(self, text: str) -> None:
         if not self._run.json:
@@ -197,10 +199,11 @@ class Work:
 
 
 def _failure(name: str, error: str, *, mended: bool) -> str:
+    noun = f"domain '{name}'" if name else "the domain"
     if error:
-        return f"Domain '{name}' still does not start\nerror: {error}"
+        return f"{noun[0].upper()}{noun[1:]} still does not start\nerror: {error}"
     what = "Not all was mended" if mended else "Nothing was mended"
-    return f"{what}: domain '{name}' is off"
+    return f"{what}: {noun} is off"
 
 
 # -- the other acts ----------------------------------------------------------------------------
