@@ -27,6 +27,8 @@ _NONE = re.compile(
     r"|kvm acceleration can not be used|your cpu does not support kvm|kvm support is missing|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
     re.IGNORECASE,
 )
+UNNARROWED = "kvm-unavailable"
+"""The cause when the words say that there is no KVM, and not why."""
 _NOTED = tuple(
     (slug, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
     for slug, pattern in (
@@ -108,11 +110,12 @@ def verdict(ev: Evidence) -> Verdict | None:
         return Verdict(slug, certainty, seen, fact)
     if seen is None:
         return None
-    for slug, pattern in _NOTED:
+    said_so, certainty = _by_words(seen)
+    for slug, pattern in _NOTED if said_so == UNNARROWED else ():
         note = noted(ev).find(pattern)
         if note is not None:
             return Verdict(slug, Certainty.LIKELY, seen, None, note.quote)
-    return Verdict(*_by_words(seen), seen, None)
+    return Verdict(said_so, certainty, seen, None)
 
 
 def _unusable(fact: KvmFact) -> bool:

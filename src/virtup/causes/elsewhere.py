@@ -11,6 +11,7 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from virtup.causes.catalogue import UNKNOWN_CODE, diagnose
 from virtup.causes.finding import Certainty, Finding
@@ -42,6 +43,8 @@ _AROUND = re.compile(
     r"|^\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4}: \d+: \w+ : (?:\w+:\d+ : )?",  # a system log's head, libvirtd's
     re.MULTILINE,
 )
+WIDTHS = (60, 120)
+"""So wide are the windows and pages that break lines."""
 _BREAK = re.compile(
     r"[ \t]*\n[ \t]*(?=\S)(?!\d{4}-\d\d-\d\d|\S*(?:qemu|kvm)[\w.-]*: |(?:error|warning|fatal)\b)",
     re.IGNORECASE,
@@ -83,9 +86,12 @@ def judged(ev: Evidence) -> list[Finding]:
     a narrow window had broken the lines.
     """
     found = diagnose(ev)
-    if found[0].code == UNKNOWN_CODE:
+    broken = is_broken(ev.error) or is_broken(ev.stderr)
+    if found[0].code == UNKNOWN_CODE or broken:
         again = diagnose(replace(ev, error=unbroken(ev.error), stderr=unbroken(ev.stderr)))
-        found = found if again[0].code == UNKNOWN_CODE else again
+        sure = again[0].certainty is not Certainty.POSSIBLE
+        better = sure if found[0].code != UNKNOWN_CODE else again[0].code != UNKNOWN_CODE
+        found = again if better else found
     return doubted(found)
 
 
@@ -97,6 +103,19 @@ def plain(text: str) -> str:
     if '\\"' in text or "\\u" in text:  # a string within JSON
         text = _CODE.sub(lambda code: chr(int(code[1], 16)), text).replace('\\"', '"')
     return _AROUND.sub("", _COLOUR.sub("", text))
+
+
+def is_broken(text: str) -> bool:
+    """Were lines of *text* broken for want of room: would each next word have been too many?"""
+    lines = [line.rstrip() for line in text.splitlines()]
+    width = max(map(len, lines), default=0)
+    if not WIDTHS[0] <= width <= WIDTHS[1]:
+        return False
+    return any(
+        len(line) + 1 + len(after.split(" ", 1)[0]) > width >= len(line) > width * 0.6
+        and _BREAK.match(f"\n{after}") is not None
+        for line, after in pairwise(lines)
+    )
 
 
 def unbroken(text: str) -> str:

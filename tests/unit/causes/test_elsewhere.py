@@ -148,3 +148,20 @@ def test_of_a_daemon_s_errors_those_of_the_last_failure_count() -> None:
     assert elsewhere.complaints(JOURNAL) == "what was wrong"
     assert elsewhere.complaints(JOURNAL, "2026-01-03 09:00:00.000+0000") == "what was wrong"
     assert elsewhere.complaints("no stamp\n") == ""
+
+
+def test_lines_are_broken_when_no_next_word_would_have_fitted() -> None:
+    long = "could not open the file that the definition names and that nobody has seen here"
+    assert elsewhere.is_broken(f"{long}\nuntil now")
+    assert not elsewhere.is_broken(f"{long}\nqemu-kvm: until now"), "a message of its own"
+    assert not elsewhere.is_broken(f"{long}\n\nuntil now"), "a paragraph of its own"
+    assert not elsewhere.is_broken("short\nlines"), "nobody's window"
+    assert not elsewhere.is_broken(""), "no lines"
+
+
+def test_a_surer_answer_on_the_joined_lines_counts() -> None:
+    ev = elsewhere.evidence(
+        "ERROR nova.virt.guest qemu-system-x86_64: -accel kvm: failed to initialize kvm: Permission\n"
+        "denied"
+    )
+    assert elsewhere.judged(ev)[0].slug == "kvm-device-permission"

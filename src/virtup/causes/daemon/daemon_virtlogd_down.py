@@ -30,7 +30,7 @@ _TOLD = Told(
     sentence="virtlogd is not running, and libvirt starts no guest without it.",
     subject="virtlogd",
     phrases=(
-        r"(?:failed to|unable to|cannot) connect(?: socket)? to '(?P<subject>[^'\n]*virtlogd-sock)'",
+        r"(?:failed to|unable to|cannot) connect(?: socket)? to '(?P<subject>[^'\n]*virtlogd-sock)'(?!: permission denied)",
         r"(?:cannot|unable to|failed to|can't) (?:connect|talk) to (?:the )?virtlogd",
         r"virtlogd(?:\.socket|\.service)?[^\n]{0,40}(?:is not running|inactive|failed)",
     ),

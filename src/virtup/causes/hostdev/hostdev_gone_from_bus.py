@@ -36,7 +36,7 @@ _TOLD = Told(
         r"unknown PCI header type '?(?:127|0x7f)'? for device '?(?P<subject>[\w:.]+)",
         r"vfio:? (?P<subject>[\da-f:.]{7,}): (?:error: )?unknown PCI header type '?(?:127|0x7f)",
         r"(?:vfio )?(?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d)?:? ?unable to power on device, stuck in D3",
-        r"device (?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d) not found: could not access[^\n]*",
+        r"device (?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d) not found: could not access(?![^\n]*permission denied)[^\n]*",
         r"vfio:? (?P<subject>[\da-f:.]{7,}): no such host device[^\n]*",
         r"pci (?P<subject>[\da-f:.]{7,}): (?:[^\n]*unknown header type 7f|[^\n]*not ready after reset)[^\n]*",
     ),

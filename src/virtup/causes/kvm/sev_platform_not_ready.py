@@ -32,8 +32,8 @@ _TOLD = Told(
     sentence="The host's SEV platform is not ready (firmware, driver ccp, kvm_amd).",
     subject="SEV platform",
     phrases=(
-        r"\bsev_\w+: failed to (?:get platform status|open)[^\n]*",
-        r"(?:failed to|could not|unable to|cannot) open '?(?P<subject>/dev/sev)\b[^\n]*",
+        r"\bsev_\w+: failed to (?:get platform status|open)(?![^\n]*permission denied)[^\n]*",
+        r"(?:failed to|could not|unable to|cannot) open '?(?P<subject>/dev/sev)\b(?![^\n]*permission denied)[^\n]*",
         r"ccp \S+: SEV: failed to init[^\n]*",
         r"\bSEV(?:-ES|-SNP)? (?:is )?not (?:enabled|initiali[sz]ed|supported)(?: by| on| in)? (?:the |this )?(?:host|platform|kernel|kvm)[^\n]*",
     ),

@@ -34,7 +34,7 @@ CODE = "VU070"
 SLUG = "mem-host-ram-short"
 
 _WORDS = re.compile(
-    r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'|failed to allocate (?:memory for guest|memory: cannot|\d+ B: cannot)"
+    r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'(?!: (?!cannot allocate|resource temp))|failed to allocate (?:memory for guest|memory: cannot|\d+ B: cannot)"
     r"|mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
     re.IGNORECASE,
 )

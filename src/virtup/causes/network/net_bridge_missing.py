@@ -35,7 +35,11 @@ from virtup.model.repair import Change
 CODE = "VU084"
 SLUG = "net-bridge-missing"
 
-_NO_BRIDGE = re.compile(r"is no bridge|operation not supported", re.IGNORECASE)
+_NO_BRIDGE = re.compile(
+    r"is no bridge|operation not (?:supported|permitted)|permission denied|resource busy",
+    re.IGNORECASE,
+)
+"""What is said of a bridge, or of another thing, that is there."""
 _SAID = "Cannot get interface MTU on 'br0': No such device"
 POSITIVE = (
     Evidence(error=_SAID),

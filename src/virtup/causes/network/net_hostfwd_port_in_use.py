@@ -16,6 +16,7 @@ Forward another port, or end the other program.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -48,6 +49,8 @@ NEGATIVE = (
     ),
 )
 
+_OTHER = re.compile(r"rule '[^'\n]*': (?!address already)", re.IGNORECASE)
+"""A reason that is another one; most versions give none."""
 _found = partial(Finding, CODE, SLUG)
 
 
@@ -63,6 +66,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if use.what != "port forward" or (fact is None and use.port < 1024):
             continue
         if fact is not None and not fact.listening:
+            continue
+        if fact is None and _OTHER.search(taken.quotes[0] if taken.quotes else ""):
             continue
         who = holders(fact.holders) if fact and fact.holders else "another process"
         evidence = list(taken.quotes)

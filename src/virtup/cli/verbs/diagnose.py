@@ -134,8 +134,8 @@ def _show(run: Run, findings: Sequence[Finding]) -> None:
     from virtup.causes.render import record
 
     width = max(60, min(get_terminal_size((80, 24)).columns, 120))
-    for finding in findings[:SHOWN]:
-        run.out("".join(f"{line}\n" for line in [*record(finding, width), ""]))
+    shown = ("\n".join(record(finding, width)) for finding in findings[:SHOWN])
+    run.out("\n\n".join(shown) + "\n")
     if len(findings) > SHOWN:
         others = ", ".join(finding.slug for finding in findings[SHOWN:])
-        run.line(f"less likely: {others}")
+        run.line(f"\nless likely: {others}")
