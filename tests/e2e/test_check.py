@@ -595,6 +595,21 @@ def test_another_guest_of_the_name_stands_in_the_way(defined: Guest) -> None:
     assert asked(defined.daemon, defined.place / "vm.xml")["ok"]
 
 
+@as_root
+def test_an_account_that_is_not_there_keeps_every_guest_off(defined: Guest) -> None:
+    daemon = defined.daemon
+    config = daemon.root / "c.toml"
+    config.write_text('qemu_user = "nosuchuser"\n')
+    daemon.stop()
+    daemon.options = ("--config", str(config))
+    daemon.start()
+    (verdict,) = asked(daemon, "--all")
+    assert [one["code"] for one in verdict["findings"]] == ["VU100"]
+    done = daemon.virsh("start", NAME, check=False)
+    assert done.returncode == 1
+    assert verdict["sentence"] in done.stderr
+
+
 # -- saved guests ------------------------------------------------------------------------------
 
 
