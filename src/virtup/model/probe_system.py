@@ -115,14 +115,12 @@ class KvmOffer(Probe[KvmOfferFact]):
 
 @dataclass(frozen=True, slots=True)
 class LimitsFact(Fact):
-    """Limits of the process that starts guests; bytes and counts, -1 for no limit.
+    """Limits of the process that starts guests; bytes, -1 for no limit.
 
     ``privileged``: it may raise them (CAP_SYS_RESOURCE).
     """
 
     locked_bytes: int = -1
-    files: int = -1
-    processes: int = -1
     privileged: bool = False
 
 

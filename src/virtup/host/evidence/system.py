@@ -206,16 +206,10 @@ def kvm_offer(probe: KvmOffer) -> KvmOfferFact:
 
 def limits(_: Limits) -> LimitsFact:
     """Return our own limits, which those that we start inherit."""
-
-    def soft(which: int) -> int:
-        number = resource.getrlimit(which)[1]
-        return -1 if number == resource.RLIM_INFINITY else number
-
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
     found = re.search(r"^CapEff:\s*([\da-f]+)$", hostfs.read("/proc/self/status"), re.MULTILINE)
     return LimitsFact(
-        locked_bytes=soft(resource.RLIMIT_MEMLOCK),
-        files=soft(resource.RLIMIT_NOFILE),
-        processes=soft(resource.RLIMIT_NPROC),
+        locked_bytes=-1 if limit == resource.RLIM_INFINITY else limit,
         privileged=bool(found and int(found[1], 16) >> _CAP_SYS_RESOURCE & 1),
     )
 
