@@ -111,6 +111,14 @@ _VENDORS = (
 
 _NO = Block(supported=False)
 _YES = Block(supported=True)
+_LOADER = Block(
+    supported=True,
+    enum=(
+        Enum(name="type", value=("rom", "pflash")),
+        Enum(name="readonly", value=("yes", "no")),
+        Enum(name="secure", value=("no",)),
+    ),
+)
 
 
 def offer(
@@ -124,7 +132,7 @@ def offer(
         arch=arch,
         vcpu_max=machine.cpu_max,
         iothreads=_known(guest.Domain, "iothreads"),
-        os=Os(supported=True, enum=(Enum(name="firmware"),), loader=_NO),
+        os=Os(supported=True, enum=(Enum(name="firmware"),), loader=_LOADER),
         cpu=tuple(_cpu_modes(caps, virt_type)),
         memory_backing=_NO,
         devices=_devices(caps, machine),
