@@ -4,6 +4,7 @@ import html
 import json
 import textwrap
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
@@ -85,12 +86,16 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
 }
 """What people and programs put around the words before they reach a reader."""
 WRAPPED_MIN = 0.97
+WRAPPED_WRONG = 0.02
+ONE_IN = 3
+"""Each wrapping is tried on so many of the cases, on others than the one before it."""
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_what_stands_around_the_words_changes_little(wrapping: str) -> None:
-    around = WRAPPINGS[wrapping]
-    scores = [Score.of(one.name, one.answers, one.findings(around)) for one in wordings()]
+    around, turn = WRAPPINGS[wrapping], list(WRAPPINGS).index(wrapping) % ONE_IN
+    some = islice(wordings(), turn, None, ONE_IN)
+    scores = [Score.of(one.name, one.answers, one.findings(around)) for one in some]
     missed = [str(one) for one in scores if not one.is_first]
     assert sum(one.is_first for one in scores) >= WRAPPED_MIN * len(scores), missed
-    assert sum(one.is_wrong for one in scores) <= 0.01 * len(scores), missed
+    assert sum(one.is_wrong for one in scores) <= WRAPPED_WRONG * len(scores), missed
