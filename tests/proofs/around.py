@@ -167,7 +167,8 @@ ROWS = (
     Row(
         "fw-nvram-dir-missing",
         "'/srv/nvram' does not exist",
-        {path("/srv/nvram/vm1_VARS.fd", "create"): PathFact(missing="/srv/nvram")},
+        {PathAccess("/srv/nvram/vm1_VARS.fd", "create"): PathFact(missing="/srv/nvram")},
+        {PathAccess("/srv/nvram/vm1_VARS.fd", "create"): PathFact(blocked="/srv/nvram")},
     ),
     Row(
         "fw-nvram-format-mismatch",
@@ -202,11 +203,11 @@ ROWS = (
         "mem-hugepages-perm",
         "'/dev/hugepages' has mode 0700, owner root:root",
         {
-            path("/dev/hugepages/libvirt/qemu/1-vm", "create"): PathFact(
+            path("/dev/hugepages/libvirt/qemu/1-vm", "write"): PathFact(
                 blocked="/dev/hugepages", lacks="search", owner="root", group="root", mode="0700"
             )
         },
-        {path("/dev/hugepages/libvirt/qemu/1-vm", "create"): PathFact(allowed=True)},
+        {path("/dev/hugepages/libvirt/qemu/1-vm", "write"): PathFact(allowed=True)},
     ),
     Row(
         "mem-hugetlbfs-not-mounted",

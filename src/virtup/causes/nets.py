@@ -18,6 +18,8 @@ from virtup.model.probe_system import Program, Setting
 BRIDGE_CONF = "/etc/qemu/bridge.conf"
 HELPER = "qemu-bridge-helper"
 DNS = 53
+TAKING = {"macvtap", "macvlan"}
+"""What sits on a device and may take all of it (mode ``passthru``, linux/if_link.h)."""
 ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 (compared with, not bound)
 
 
@@ -174,10 +176,11 @@ def _device_taken(ev: Evidence, subject: str) -> Shown | None:
         return None
     if fact.master:
         return holds(f"'{subject}' belongs to '{fact.master}'")
-    if fact.above:
-        named = ", ".join(f"'{name}' ({kind})" for name, kind in fact.above[:4])
+    taken = [(name, kind) for name, kind in fact.above if kind in TAKING]
+    if taken:
+        named = ", ".join(f"'{name}' ({kind})" for name, kind in taken[:4])
         return holds(f"'{subject}' carries {named}")
-    return refuted(f"'{subject}' belongs to no bridge and carries nothing now")
+    return refuted(f"'{subject}' belongs to no bridge and carries no macvtap now")
 
 
 def _carried(_ev: Evidence, subject: str) -> Iterable[Probe[Any]]:

@@ -179,6 +179,47 @@ def path_closed(need: str, path: str = "", *, missing: bool = False) -> Proof:
     return Proof(judges, asks)
 
 
+def _closed_directory(ev: Evidence, subject: str) -> Shown | None:
+    inside, made = _in_directory(ev, subject)
+    fact = ev.fact(inside)
+    if fact is not None and fact.missing:
+        fact = ev.fact(made)
+    if fact is None or fact.missing:
+        return None
+    return closed(ev, fact) or refuted(f"{account(ev)} may make files in '{subject}'")
+
+
+def _in_directory(ev: Evidence, subject: str) -> tuple[PathAccess, PathAccess]:
+    """Return the probes of a directory that QEMU makes a file in, and of one that it makes."""
+    return (
+        PathAccess(subject, "write", ev.uid, ev.gids),
+        PathAccess(subject, "create", ev.uid, ev.gids),
+    )
+
+
+DIRECTORY_CLOSED = Proof(
+    _closed_directory,
+    lambda ev, subject: _in_directory(ev, subject) if subject.startswith("/") else (),
+)
+"""QEMU's account may make no file in the directory that the words name."""
+
+
+def _no_directory(ev: Evidence, subject: str) -> Shown | None:
+    fact = ev.fact(PathAccess(subject, "create"))
+    if fact is None:
+        return None
+    if fact.missing:
+        return holds(f"'{fact.missing}' does not exist")
+    return refuted(f"the directory of '{subject}' exists")
+
+
+DIRECTORY_MISSING = Proof(
+    _no_directory,
+    lambda _ev, subject: (PathAccess(subject, "create"),) if subject.startswith("/") else (),
+)
+"""The directory in which the daemon is to make the subject is not there."""
+
+
 def closed(ev: Evidence, fact: PathFact) -> Shown | None:
     """Return that the account may not use what *fact* is of, None when it may."""
     if fact.blocked:

@@ -36,7 +36,7 @@ _TOLD = Told(
         r"(?:failed|unable|cannot)(?: to)? (?:create|open)[^\n]*?(?<![\w/])'?(?P<subject>(?<![\w/])/(?!usr/)[^'\n:]*(?:nvram|_VARS)[^'\n:]*)'?: (?:no such file|datei oder verz|no existe el|aucun fichier|arquivo ou diret|file o directory non|нет такого файла|没有那个文件|そのような)",
     ),
     fixes=(Fix("make it", ("mkdir -p $(dirname {subject})",), Safety.CONFIRM),),
-    proof=programs.path_closed("create", missing=True),
+    proof=programs.DIRECTORY_MISSING,
 )
 POSITIVE = (
     Evidence(error="Failed to create file '/srv/nvram/vm1_VARS.fd': No such file or directory"),

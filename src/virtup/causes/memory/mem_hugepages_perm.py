@@ -36,7 +36,7 @@ _TOLD = Told(
         r"(?:unable|failed|cannot)(?: to)? (?:create|open|access|set)[^\n]*?'?(?P<subject>/[^\s':]*huge\w*[^\s':]*)'?[^\n]*(?:permission denied|not permitted|read-only)",
     ),
     fixes=(Fix("see whose it is", ("ls -ld /dev/hugepages /dev/hugepages/libvirt/qemu",)),),
-    proof=programs.path_closed("create", "/dev/hugepages/virtup"),
+    proof=programs.DIRECTORY_CLOSED,
 )
 POSITIVE = (
     Evidence(

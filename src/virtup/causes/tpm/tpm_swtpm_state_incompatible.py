@@ -39,7 +39,8 @@ _TOLD = Told(
     ),
     fixes=(Fix("use the swtpm and libtpms that wrote it, or newer ones"),),
     proof=hosts.log_says(
-        "/var/log/swtpm/libvirt/qemu/{guest}-swtpm.log", r"libtpms|stateblob|CMD_INIT|version"
+        "/var/log/swtpm/libvirt/qemu/{guest}-swtpm.log",
+        r"libtpms[^\n]*(?:error|unsupported|fail)|stateblob|unsupported version",
     ),
 )
 POSITIVE = (
