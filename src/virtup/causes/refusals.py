@@ -110,13 +110,13 @@ def _network(xml: str, seen: re.Match[str]) -> Mended:
         if nic.get("type") == seen["value"]:
             gone = [one for one in nic if one.tag in {"source", "target", "virtualport"}]
             made += revise.given(nic, "type", "user") + revise.dropped(*gone)
-    return "use <interface type='user'> for now: out to the network, not in,", made
+    return "for now use <interface type='user'> instead (out to the network, not in)", made
 
 
 def _without(tag: str, element: etree._Element | None) -> Mended:
     if tag not in DISPENSABLE or element is None:
         return "", ()
-    return f"leave <{tag}> out: the guest then lacks what it gives,", revise.dropped(element)
+    return f"to start without what it gives, remove <{tag}>", revise.dropped(element)
 
 
 def _elements(xml: str, tag: str) -> list[etree._Element]:

@@ -94,10 +94,10 @@ def make_directory(ev: Evidence, path: str) -> Fix:
     """Return the fix that makes the directory *path* for QEMU's account to use."""
     if ev.uid is not None:
         repair = MakeDirectory(path, ev.uid, ev.user)
-        return mend(f"make the directory '{path}'", repair, safety=Safety.AUTO)
+        return mend(f"create the directory '{path}'", repair, safety=Safety.AUTO)
     where = shlex.quote(path)
     command = f"install -d -m 0750 {where}"
-    return Fix(f"make the directory '{path}'", (command,), Safety.AUTO, (f"rmdir {where}",))
+    return Fix(f"create the directory '{path}'", (command,), Safety.AUTO, (f"rmdir {where}",))
 
 
 def remount(point: str) -> Fix:
