@@ -14,6 +14,7 @@ from lxml import etree
 from virtup.causes import definition
 from virtup.causes.contradictions import pci_address
 from virtup.causes.finding import Finding
+from virtup.model.evidence import Evidence
 from virtup.model.repair import Change
 from virtup.model.revision import path_of, shown
 
@@ -113,3 +114,9 @@ def to_user_network(xml: str, attribute: str, name: str) -> tuple[Change, ...]:
             made += given(nic, "type", "user")
             made += dropped(source, nic.find("target"), nic.find("virtualport"))
     return made
+
+
+def to_other_emulator(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Return the change that names the emulator which a fix of *finding* proposes."""
+    other = named_in(finding, r"change <emulator> to '(.*?)'")
+    return written(first(ev.definition, "devices/emulator"), other) if other else ()

@@ -29,7 +29,6 @@ from virtup.causes.qemu.emulator_not_installed import alternatives
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact
-from virtup.model.repair import Change
 
 CODE = "VU033"
 SLUG = "emulator-foreign"
@@ -92,8 +91,4 @@ def find(ev: Evidence) -> Iterator[Finding]:
     )
 
 
-def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
-    """Name the emulator that there is."""
-    other = revise.named_in(finding, r"change <emulator> to '(.*?)'")
-    emulator = revise.first(ev.definition, "devices/emulator")
-    return revise.written(emulator, other) if other else ()
+changes = revise.to_other_emulator

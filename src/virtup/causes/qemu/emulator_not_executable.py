@@ -31,7 +31,7 @@ from virtup.causes.qemu.emulator_not_installed import alternatives
 from virtup.causes.who import account, edit, grant, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Emulator, EmulatorFact, PathAccess, PathFact
-from virtup.model.repair import Change, SetMode
+from virtup.model.repair import SetMode
 
 CODE = "VU032"
 SLUG = "emulator-not-executable"
@@ -126,8 +126,4 @@ def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
     return _found(sentence, path, Certainty.PROVEN, evidence, (fix,), refused.at)
 
 
-def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
-    """Name the emulator that there is."""
-    other = revise.named_in(finding, r"change <emulator> to '(.*?)'")
-    emulator = revise.first(ev.definition, "devices/emulator")
-    return revise.written(emulator, other) if other else ()
+changes = revise.to_other_emulator
