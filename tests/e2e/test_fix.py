@@ -83,6 +83,7 @@ def test_a_closed_directory_is_shown_mended_and_closed_again(guest: Place) -> No
     was = guest.facts()
     guest.fails()
 
+    assert "'virtup fix vm1' shows what" in guest.daemon.virtup("why", NAME).stdout
     shown = guest.fix()
     assert f"setfacl -m u:virtup-qemu:--x {closed}" in shown
     assert "'virtup fix vm1 --apply' does it and starts the domain" in shown

@@ -64,6 +64,9 @@ def _tell(run: Run, reply: dict[str, Any]) -> None:
         run.line("")
         shown = record(Finding.from_dict(finding), history.columns())
         run.out("".join(f"{line}\n" for line in shown))
+    fixes = [fix for finding in reply["findings"] for fix in finding["fixes"]]
+    if any(fix.get("repair") for fix in fixes) and not reply["active"]:
+        run.line(f"\n'virtup fix {name}' shows what of it virtup can mend")
     _slow(run, reply)
     changes, good = reply["changes"], reply["good"]
     if good is None:
