@@ -139,7 +139,7 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             None,
             (
                 r"(?<!backing file: )could not open (?:disk image )?'?(?P<path>/[^'\n:]+)'?:"
-                r" (?P<err>[^\n]*)"
+                r" (?!could not open)(?P<err>[^\n]*)"
             ),
         ),
         (

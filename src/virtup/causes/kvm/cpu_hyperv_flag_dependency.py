@@ -30,6 +30,7 @@ _TOLD = Told(
     sentence="The Hyper-V feature '{subject}' needs another one that is not switched on.",
     phrases=(
         r"hyper-?v [^\n]*?\('?(?:requested by )?'?(?P<subject>hv-[\w-]+)[^\n]*?requires[^\n]*",
+        r"hyper-?v (?P<subject>[\w ]{3,40}?) requires hyper-?v [^\n]*",
         r"(?P<subject>hv[-_][\w-]+)[^\n]{0,60}\brequires?\b[^\n]*",
         r"'?(?P<subject>\w+)'? hyper-?v (?:feature|enlightenment)[^\n]*\brequires?\b[^\n]*",
         r"hyper-?v (?:feature|enlightenment) '?(?P<subject>[\w-]+)'?[^\n]*\brequires?\b[^\n]*",

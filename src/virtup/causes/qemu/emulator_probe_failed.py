@@ -34,6 +34,7 @@ _TOLD = Told(
     subject="the emulator",
     phrases=(
         r"failed to probe (?:capabilities|QEMU binary|emulator)(?: (?:for|with QMP:?))? ?'?(?P<subject>/[^\s':]+)?[^\n]*",
+        r"failed to start QEMU binary '?(?P<subject>/[^\s':]+)'? for probing: (?![^\n]*(?:no such file|permission denied|exec format|shared librar))[^\n]*",
         r"failed to open module: (?P<subject>/[^\s:]+)[^\n]*undefined symbol[^\n]*",
         r"failed to initialize module: (?P<subject>/[^\s:]+)",
     ),

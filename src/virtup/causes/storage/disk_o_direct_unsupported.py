@@ -36,7 +36,11 @@ from virtup.model.repair import Change
 CODE = "VU017"
 SLUG = "disk-o-direct-unsupported"
 
-_WORDS = re.compile(r"file ?system (?:may|does) not support O_DIRECT", re.IGNORECASE | re.MULTILINE)
+_WORDS = re.compile(
+    r"file ?system (?:may|does) not support O_DIRECT"
+    r"|cache=(?:none|directsync)[^\n]*could not open [^\n]*: invalid argument",
+    re.IGNORECASE,
+)
 POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -drive file=/nfs/v.qcow2,if=none,id=drive-virtio-disk0,"
