@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from virtup.causes import contradictions, packages
+from virtup.causes import contradictions, definition, packages
 from virtup.causes.finding import Fix
 from virtup.causes.who import edit, nearest
 from virtup.model.evidence import Evidence
@@ -27,9 +27,12 @@ _TOO = "; any other program would stumble over that too"
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One thing that is asked for: the probe that looks, whether it is lacking, and the words."""
+    """One thing that is asked for: the probe that looks, whether it is lacking, and the words.
 
-    probe: Probe[Any]
+    Without a probe it is the definition itself that lacks it.
+    """
+
+    probe: Probe[Any] | None
     lacks: Callable[[Any], bool]
     words: str
     fix: Fix | None = None
@@ -43,8 +46,10 @@ def need(ev: Evidence, element: etree._Element) -> Need | None:
 
 def lacking(ev: Evidence, one: Need | None) -> tuple[tuple[str, ...], tuple[Fix, ...]]:
     """Return the line of evidence and the fix for what the host lacks; nothing for what it has."""
-    fact = ev.fact(one.probe) if one is not None else None
-    if one is None or fact is None or not one.lacks(fact):
+    if one is None:
+        return (), ()
+    fact = ev.fact(one.probe) if one.probe is not None else None
+    if one.probe is not None and (fact is None or not one.lacks(fact)):
         return (), ()
     return (f"{one.words}{_TOO}",), (one.fix,) if one.fix else ()
 
@@ -96,6 +101,15 @@ def _disk(ev: Evidence, element: etree._Element) -> Need | None:
     return Need(probe, lambda fact: not nearest(protocol, fact.names, 1, 1.0), words, fix)
 
 
+def _driver(ev: Evidence, element: etree._Element) -> Need | None:
+    shared = definition.has(ev.definition, "memoryBacking/access[@mode='shared']")
+    if element.get("type") != "virtiofs" or shared or definition.has(ev.definition, "cpu/numa"):
+        return None
+    words = "the guest's memory is not shared, and virtiofs needs that"
+    fix = edit("for libvirt: add <memoryBacking><source type='memfd'/><access mode='shared'/>")
+    return Need(None, bool, words, fix)
+
+
 def _attribute(element: etree._Element, path: str, name: str) -> str:
     found = element.find(path)
     return str(found.get(name, "")) if found is not None else ""
@@ -106,4 +120,5 @@ _NEEDS: dict[str, Callable[[Evidence, etree._Element], Need | None]] = {
     "hostdev": _hostdev,
     "interface": _interface,
     "disk": _disk,
+    "driver": _driver,
 }

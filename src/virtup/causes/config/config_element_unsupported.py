@@ -83,7 +83,7 @@ def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     seen = said(ev).find(_WORDS)
     element = _element(ev, seen) if seen is not None and ev.uid is not None else None
     wanted = need(ev, element) if element is not None else None
-    if wanted is not None:
+    if wanted is not None and wanted.probe is not None:
         yield wanted.probe
         yield from packages.system(ev)
 
