@@ -88,7 +88,10 @@ BAD = {
     "no memory": (memory("0"), "the guest has no memory"),
     "a word": (memory("much"), "<memory> is 'much'"),
     "more than there is": (memory("128", "EiB"), "accepted is a size below 16 EiB"),
-    "no unit": (memory("128", "parsec"), "'128 parsec', accepted is a number with the unit bytes, KB"),
+    "no unit": (
+        memory("128", "parsec"),
+        "'128 parsec', accepted is a number with the unit bytes, KB",
+    ),
     "no UUID": (GOOD.replace("<vcpu>", "<uuid>zz</uuid><vcpu>"), "<uuid> is 'zz'"),
     "no MAC": (
         with_devices("<interface type='user'><mac address='1:2'/></interface>"),
