@@ -342,3 +342,26 @@ def test_a_guest_that_nobody_knows(guest: Place) -> None:
     assert "failed to get domain 'vm1'" in guest.fix(status=1)
     assert "nothing was mended" in guest.fix("--undo", status=1)
     assert "nothing was mended" in guest.fix("--list", status=1)
+
+
+def test_a_saved_state_is_set_aside_and_comes_back(guest: Place) -> None:
+    guest.define()
+    virtup = guest.daemon.virtup
+    virtup("start", NAME)
+    virtup("managedsave", NAME)
+    (saved,) = (guest.daemon.root / "lib").rglob("*.save")
+    state = saved.read_bytes()
+    with (guest.place / "img" / "a.qcow2").open("r+b") as disk:
+        disk.seek(4096)
+        disk.write(b"another hand")
+    guest.fails()
+    assert "needs a yes" in guest.fix("--apply", status=1)
+    assert saved.exists()
+    said = guest.fix("--apply", "--yes")
+    assert "set the saved state aside" in said
+    assert guest.runs()
+    assert [one.read_bytes() == state for one in saved.parent.glob("*.set-aside")] == [True]
+    guest.off()
+    guest.fix("--undo")
+    assert saved.read_bytes() == state
+    assert "yes" in re.findall(r"Managed save: +(\w+)", virtup("dominfo", NAME).stdout)
