@@ -144,6 +144,13 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
         ),
         (
             Role.DISK,
+            (
+                r"unable to set user and group to '[^'\n]*' on '(?P<path>/[^'\n]+)':"
+                r" (?P<err>read-only[^\n]*)"
+            ),
+        ),
+        (
+            Role.DISK,
             r"unable to allow access for disk path (?P<path>/[^:\n]+): (?P<err>[^\n]*)",
         ),
         (

@@ -39,7 +39,7 @@ _TOLD = Told(
         r"memory (?:device )?slots? count[^\n]*exceed[^\n]*",
         r"'?maxmem'? (?:is )?not set[^\n]*",
         r"invalid value of maxmem[^\n]*",
-        r"maxMemory[^\n]*(?:must be|requires|without)[^\n]*",
+        r"maxMemory[^\n]*(?:must be|has to be|requires|without)[^\n]*",
         r"a memory device[^\n]*(?:not (?:enabled|allowed)|requires)[^\n]*",
     ),
     fixes=(edit("give <maxMemory> its slots and <cpu> a <numa> cell, or remove <maxMemory>"),),

@@ -31,7 +31,7 @@ _TOLD = Told(
     subject="SMM",
     phrases=(
         r"system management mode (?:is )?not supported[^\n]*",
-        r"KVM[^\n]{0,40}\bSMM\b[^\n]{0,40}(?:not supported|unsupported|unavailable)",
+        r"\bKVM\b[^\n]{0,40}\bSMM\b(?!=)[^\n]{0,40}(?:not supported|unsupported|unavailable)",
     ),
     fixes=(edit("use <smm state='off'/> with firmware without secure boot"),),
     proof=hosts.NO_SMM,
