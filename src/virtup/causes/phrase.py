@@ -46,6 +46,7 @@ class Told:
     the host's notes for a doubtful phrase to become likely. ``otherwise`` is the sentence, and
     ``subject`` the thing, when the phrase names none. ``proof`` decides by the host, by the
     definition and by the command line what the words leave open; ``ahead`` tells it without any.
+    ``proven`` is the sentence of what is decided, where that of the words is in doubt.
     """
 
     code: str
@@ -61,6 +62,7 @@ class Told:
     fixes: tuple[Fix, ...] = ()
     proof: Proof | None = None
     ahead: Ahead | None = None
+    proven: str = ""
 
     def probes(self, ev: Evidence) -> Iterable[Probe[Any]]:
         """Ask for what decides about each thing that the words complain of."""
@@ -77,7 +79,7 @@ class Told:
         for subject, finding in self._told(ev):
             settled = self.proof.settle(ev, finding, subject) if self.proof else finding
             if settled is not None:
-                yield settled
+                yield self._said_plainly(settled)
 
     def _foreseen(self, ev: Evidence, ahead: Ahead) -> Iterator[Finding]:
         """Yield a finding for each thing that a start would fail of."""
@@ -94,6 +96,11 @@ class Told:
                 shown.facts,
                 shown.fixes or tuple(_filled(fix, subject) for fix in self.fixes),
             )
+
+    def _said_plainly(self, found: Finding) -> Finding:
+        if not self.proven or found.certainty is not Certainty.PROVEN:
+            return found
+        return replace(found, sentence=self.proven.replace("{subject}", found.subject))
 
     def _told(self, ev: Evidence) -> Iterator[tuple[str, Finding]]:
         """Yield what the words complain of and what they tell of it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_what_is_seen_proves_it(row: Row) -> None:
     lines = [piece for piece in proven[0].evidence if row.fact in piece]
     assert lines, proven[0].evidence
     assert lines[0].startswith(("this host: ", "the definition: ", "the command line: "))
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.fact], ids=lambda row: row.slug)
+def test_what_is_proven_is_said_without_doubt(row: Row) -> None:
+    sure = [one for one in found(row, row.host) if one.certainty is Certainty.PROVEN]
+    doubts = re.compile(r"\bmay (?!not )|perhaps|might|most often|believes")
+    assert not [one.sentence for one in sure if doubts.search(one.sentence)]
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.host], ids=lambda row: row.slug)

@@ -44,6 +44,7 @@ _TOLD = Told(
     noted=(r"(?:apparmor=\x22DENIED\x22|avc: +denied)[^\n]*\.(?:rom|bin)\b[^\n]*",),
     fixes=(Fix("see who may read it", ("namei -l {subject}",)),),
     proof=either(programs.readable(_places), denied.by("apparmor")),
+    proven="The ROM file '{subject}' is there, and closed to QEMU.",
 )
 POSITIVE = (
     Evidence(

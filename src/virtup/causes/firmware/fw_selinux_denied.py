@@ -39,6 +39,7 @@ _TOLD = Told(
     backed=r"avc: +denied|enforcing|\bunlabeled_t|user_home_t",
     fixes=(Fix("see its label", ("ls -Z {subject}",)),),
     proof=denied.by("selinux"),
+    proven="SELinux keeps QEMU from the firmware '{subject}'.",
 )
 POSITIVE = (
     Evidence(

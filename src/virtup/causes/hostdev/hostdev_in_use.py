@@ -39,6 +39,7 @@ _TOLD = Told(
     unless=r"not doing bus reset",
     fixes=(Fix("stop the guest that has it; if none runs, restart the daemon"),),
     proof=either(pci.GROUP_HELD, pci.DEVICE_HELD, pci.NODE_HELD),
+    proven="The device {subject} is in use by another process.",
 )
 POSITIVE = (
     Evidence(

@@ -40,6 +40,7 @@ _TOLD = Told(
     doubtful=(r"SNP_\w+ ret=-22[^\n]*",),
     fixes=(Fix("use Linux 6.11 and QEMU 9.1 or later, both from one source"),),
     proof=hosts.OLD_SEV_KERNEL,
+    proven="The host's kernel is older than the SEV-SNP interface that QEMU speaks.",
 )
 POSITIVE = (
     Evidence(

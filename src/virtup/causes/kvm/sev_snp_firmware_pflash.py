@@ -44,6 +44,7 @@ _TOLD = Told(
     backed=r"pflash",
     fixes=(edit("use <loader type='rom' stateless='yes'> with firmware for SNP"),),
     proof=either(contradictions.SNP_FLASH, contradictions.SNP_FLASH_LINE),
+    proven="The SEV-SNP guest has its firmware as flash, where QEMU takes it by -bios only.",
 )
 POSITIVE = (Evidence(stderr="qemu-system-x86_64: SNP_LAUNCH_START ret=-22 fw_error=0 ''\n"),)
 NEGATIVE = (Evidence(error="sev_guest_init: failed to get platform status ret=-1"),)

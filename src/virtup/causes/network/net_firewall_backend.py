@@ -55,6 +55,7 @@ _TOLD = Told(
     doubtful=(r"network '?[\w.-]+'? is not active",),
     fixes=(Fix("start the network alone: it says what fails", ("virsh net-start NETWORK",)),),
     proof=programs.NO_FIREWALL_TOOL,
+    proven="libvirt cannot program the host's firewall, so that its network does not start.",
 )
 POSITIVE = (
     Evidence(

@@ -43,6 +43,7 @@ _TOLD = Told(
     ),
     fixes=(Fix("see the denial", ("journalctl -k --grep DENIED",)),),
     proof=denied.by("apparmor"),
+    proven="AppArmor keeps libvirtd from running the emulator '{subject}'.",
 )
 POSITIVE = (
     Evidence(

@@ -38,6 +38,7 @@ _TOLD = Told(
     ),
     fixes=(Fix("restore the label", ("restorecon -Rv /var/log/libvirt",), Safety.CONFIRM),),
     proof=denied.wrong_label("/var/log/libvirt", "virt_log_t"),
+    proven="libvirt's log '{subject}' may not be opened: its directory has a wrong label.",
 )
 POSITIVE = (
     Evidence(error="Unable to open file: /var/log/libvirt/qemu/vm1.log: Permission denied"),

@@ -44,6 +44,7 @@ _TOLD = Told(
     backed=r"version[ ='\x22,]*1\.2",
     fixes=(edit("use <backend type='emulator' version='2.0'/>"),),
     proof=programs.program_missing("tcsd", package="tcsd"),
+    proven="The tools for TPM 1.2 are not installed.",
 )
 POSITIVE = (
     Evidence(

@@ -45,6 +45,7 @@ _TOLD = Told(
     unless=r"need (?:read/write|read|write) rights|avc: +denied[^\n]*swtpm",
     fixes=(Fix("see the denial", ("journalctl -k --grep swtpm",)),),
     proof=denied.by("apparmor", "swtpm"),
+    proven="AppArmor stops swtpm ({subject}).",
 )
 POSITIVE = (
     Evidence(stderr="swtpm process terminated unexpectedly.\nCould not start the TPM 2.\n"),

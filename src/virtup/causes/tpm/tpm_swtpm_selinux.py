@@ -54,6 +54,7 @@ _TOLD = Told(
         ),
     ),
     proof=denied.by("selinux", "swtpm"),
+    proven="SELinux stops swtpm ('{subject}').",
 )
 POSITIVE = (
     Evidence(

@@ -53,6 +53,7 @@ _TOLD = Told(
         Fix("give the directory to swtpm's account"),
     ),
     proof=programs.SWTPM_CLOSED,
+    proven="swtpm's account may not use '{subject}'.",
 )
 POSITIVE = (
     Evidence(stderr="Need read/write rights on statedir /var/lib/swtpm-localca for user swtpm.\n"),
