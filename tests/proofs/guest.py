@@ -111,6 +111,13 @@ ROWS = (
         {Pool("default"): PoolFact(defined=True, active=True)},
     ),
     Row(
+        "storage-volume-missing",
+        "there is no '/img/a.qcow2'",
+        {PathAccess("/img/a.qcow2"): PathFact()},
+        {PathAccess("/img/a.qcow2"): PathFact(exists=True)},
+        words="Storage volume not found: no storage vol with matching path '/img/a.qcow2'",
+    ),
+    Row(
         "kernel-file-invalid",
         "'/srv/vmlinuz' (9 bytes) begins like no kernel",
         {KernelImage("/srv/vmlinuz"): KernelImageFact("", 9)},
@@ -220,6 +227,11 @@ ROWS = (
         "xml-disk-target-duplicate",
         "have sda",
         definition=domain("<disk><target dev='sda'/></disk>" * 2),
+    ),
+    Row(
+        "xml-serial-port-duplicate",
+        "<serial> (line 1) and <serial> (line 1) have port 0",
+        definition=domain("<serial type='pty'><target port='0'/></serial>" * 2),
     ),
     Row(
         "xml-drive-addr-duplicate",

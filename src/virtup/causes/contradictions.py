@@ -73,6 +73,11 @@ def _target(element: etree._Element) -> str:
     return str(target.get("dev", "")) if target is not None else ""
 
 
+def _port(element: etree._Element) -> str:
+    target = element.find("target")
+    return f"port {target.get('port')}" if target is not None and target.get("port") else ""
+
+
 def twice(tags: str, key: Callable[[etree._Element], str], *, named: bool = False) -> Proof:
     """Return the proof that two devices of *tags* have one *key*: the subject's, when *named*."""
 
@@ -89,6 +94,8 @@ HOSTDEV_TWICE = twice("hostdev", _source_address)
 """One device of the host is assigned twice."""
 TARGET_TWICE = twice("disk", _target, named=True)
 """Two disks have one target name."""
+SERIAL_PORT_TWICE = twice("serial", _port)
+"""Two serial devices have one port."""
 DRIVE_ADDRESS_TWICE = twice("disk", _drive_address)
 """Two disks have one drive address."""
 

@@ -16,7 +16,7 @@ Leave `<target>` of one of them out: it gets the next free port.
 
 from __future__ import annotations
 
-from virtup.causes import definition, revise
+from virtup.causes import contradictions, definition, revise
 from virtup.causes.finding import Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -33,6 +33,7 @@ _TOLD = Told(
     subject="the port",
     phrases=(r"target port '(?P<subject>\d+)' already allocated[^\n]*",),
     fixes=(edit("remove <target port='{subject}'> of one of them: it gets the next free port,"),),
+    proof=contradictions.SERIAL_PORT_TWICE,
 )
 POSITIVE = (
     Evidence(error="error: internal error: target port '0' already allocated"),

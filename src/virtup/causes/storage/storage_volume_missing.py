@@ -19,6 +19,7 @@ deleted, has another name, or was made behind libvirt's back since the pool was 
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -42,6 +43,7 @@ _TOLD = Told(
         Fix("have the pool looked through again", ("virsh pool-refresh POOL",)),
         edit("correct the volume's name, or name the file by <disk type='file'>"),
     ),
+    proof=programs.path_exists(wanted=False),
 )
 POSITIVE = (
     Evidence(error="error: Storage volume not found: no storage vol with matching name 'a.qcow2'"),
