@@ -13,6 +13,7 @@ Put the file where the message says. Without a need for TLS: `qemu+ssh://HOST/sy
 
 ## Strings it goes by
 - `Cannot read CA certificate '/etc/pki/CA/cacert.pem': No such file or directory`
+- `Unable to initialize network sockets. Check /var/log/messages or run without --daemon for more info.`
 - `authentication failed: Failed to verify peer's certificate`
 """
 
@@ -36,6 +37,7 @@ _TOLD = Told(
         r"failed to verify (?:peer|server|client)'?s? ?(?:'s )?certificate[^\n]*",
         r"(?:unable to|cannot) (?:set|import|load) (?:x509 )?(?:CA|client|server) (?:certificate|key)[^\n]*?(?P<subject>/[^\s':]+)?",
     ),
+    doubtful=(r"unable to initialize network sockets",),
     unless=r"libvirt-(?:vnc|spice)|tls-creds-x509",
     fixes=(
         Fix("see which files are in order", ("virt-pki-validate",)),

@@ -13,6 +13,7 @@ its XML (`virsh define FILE`).
 
 ## Strings it goes by
 - `failed to get domain 'vm1'`
+- `no guest virtual machines are present`
 - `Domain not found: no domain with matching name 'vm1'`
 - `Domain not found: no domain with matching uuid '...'`
 """
@@ -35,6 +36,7 @@ _TOLD = Told(
     phrases=(
         r"no domain with matching (?:name|uuid|id) '?(?P<subject>[^'\n(]+?)'?(?: \([^)\n]*\))?$",
         r"failed to get domain '(?P<subject>[^'\n]+)'",
+        r"no guest (?:virtual )?machines (?:are )?present",
         r"domain not found(?!: no domain)[^\n]*",
     ),
     fixes=(

@@ -17,6 +17,7 @@ be looked for no longer.
 ## Strings it goes by
 - `Could not open '/img/a.qcow2': No such file or directory`
 - `could not open disk image /img/a.qcow2: No such file or directory` (QEMU before 2.0)
+- `Unable to allow access for disk path /img/a.qcow2: No such file or directory` (a migration)
 - `Cannot access storage file '/img/a.qcow2' (as uid:107, gid:107): No such file or directory`
 """
 

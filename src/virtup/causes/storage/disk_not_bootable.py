@@ -14,7 +14,7 @@ use the firmware that the system was installed with.
 
 ## Strings it goes by
 - `Boot failed: not a bootable disk`
-- `No bootable device.`
+- `No bootable device.`, `No boot device`
 - `Could not read from CDROM (code 0003)`
 - `BdsDxe: No bootable option or device was found`
 """
@@ -34,7 +34,7 @@ _TOLD = Told(
     sentence="The guest's firmware finds nothing to boot from.",
     subject="the boot order",
     phrases=(
-        r"^(?:no bootable device\b|boot failed: (?:not a bootable disk|could not read)|[^\n]*: no bootable option or device was found)[^\n]*",
+        r"^(?:no boot(?:able)? device\b|boot failed: (?:not a bootable disk|could not read)|[^\n]*: no bootable option or device was found)[^\n]*",
         r"could not read from CDROM \(code \w+\)",
     ),
     fixes=(edit("put a device with a system on it first in the boot order"),),
