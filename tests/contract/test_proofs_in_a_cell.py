@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import lab
-from tests.cell import PRIVATE_DEV, diagnosed
+from tests.cell import CELL, PRIVATE_DEV, diagnosed
 from tests.private import PrivateHost
 
 pytestmark = pytest.mark.root
@@ -151,6 +151,50 @@ def test_a_file_system_that_refuses_what_the_modes_allow(scratch: Path) -> None:
     assert finding["subject"] == image
     assert f"'{scratch}/mount' is fuse" in str(finding["evidence"])
     assert "fails with EACCES" in str(finding["evidence"])
+
+
+SILENT = """
+import os, signal, subprocess, sys
+from tests import lab
+from virtup.host.evidence import answer_all
+from virtup.model.probe import ImageInfo, PathAccess
+from virtup.model.probe_files import Certificate, KernelImage, SavedState
+from virtup.model.probe_system import Label, Open
+below, mount = sys.argv[1:]
+server = subprocess.Popen(["bindfs", "-f", below, mount])
+lab.eventually(lambda: os.path.exists(mount + "/a"), "the file system is mounted")
+server.send_signal(signal.SIGSTOP)
+name = mount + "/b"
+probes = [
+    PathAccess(name), ImageInfo(name), Certificate(name), KernelImage(name), SavedState(name),
+    Label(name), Open(name), Open(name, uid=65534, gids=(65534,)),
+]
+facts = answer_all(probes, 0.5)
+print(*sorted(f"{type(probe).__name__}={fact.late}" for probe, fact in facts.items()), flush=True)
+os.kill(server.pid, signal.SIGKILL)
+os._exit(0)
+"""
+
+
+def test_no_probe_waits_for_a_file_system_that_does_not_answer(scratch: Path) -> None:
+    for name in ("below", "mount"):
+        (scratch / name).mkdir()
+    (scratch / "below" / "a").touch()
+    done = subprocess.run(
+        [*CELL, sys.executable, "-c", SILENT, str(scratch / "below"), str(scratch / "mount")],
+        capture_output=True,
+        text=True,
+        timeout=lab.BOUND_S,
+        cwd=lab.PROJECT,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        f"{name}=True"
+        for name in (
+            *("Certificate", "ImageInfo", "KernelImage", "Label", "Open", "Open"),
+            *("PathAccess", "SavedState"),
+        )
+    ]
 
 
 def test_a_denial_in_the_kernels_log() -> None:
