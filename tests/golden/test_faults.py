@@ -37,7 +37,7 @@ CHOICE = (
     "two-kernel-and-initrd-missing",
 )
 
-NAMED_AT_LEAST = 62
+NAMED_AT_LEAST = 63
 """Of the faults that keep a guest from starting, those whose cause and subject are both named."""
 MENDED_AT_LEAST = 6
 """Of those whose repair is safe, those that ``virtup fix`` mends so that the guest starts."""
