@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -37,18 +36,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.root]
 
 RANDOM_MIB = 192
 """What a guest carries that cannot be made smaller: a save takes long enough to be caught at it."""
-
-FAILING_SYNC = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-int fdatasync(int fd) {
-    if (access(getenv("FAIL_SYNC"), F_OK) == 0) { errno = EIO; return -1; }
-    return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd);
-}
-"""
 
 
 class Scene:
@@ -218,33 +205,6 @@ def test_a_file_system_that_is_read_only(scene: Scene) -> None:
     assert f"'{scene.image}': Read-only file system; the guest runs on" in done.stderr
     assert scene.state() == "running (save canceled)"
     assert scene.left() == []
-
-
-def test_a_disk_that_fails(make_daemon: Callable[..., lab.Daemon], guest_dir: Path) -> None:
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc to build the failing fdatasync with")
-    daemon = make_daemon(start=False)
-    source, library, flag = (daemon.root / name for name in ("f.c", "f.so", "fail"))
-    source.write_text(FAILING_SYNC)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    daemon.program = ["env", f"LD_PRELOAD={library}", f"FAIL_SYNC={flag}", *daemon.program]
-    daemon.start()
-    scene = Scene(daemon, guest_dir, big=False)
-    old = scene.daemon.root / "old"
-    scene.start()
-    scene.virsh("save", "g", old)
-    before = old.read_bytes()
-    scene.start()
-    flag.touch()
-    for verb in (["managedsave", "g"], ["save", "g", old]):
-        done = scene.virsh(*verb, check=False)
-        assert done.returncode == 1
-        assert "Input/output error; the guest runs on" in done.stderr
-        assert "dmesg" in done.stderr
-        assert scene.state() == "running (save canceled)"
-    assert scene.left() == []
-    assert old.read_bytes() == before
-    assert not list(daemon.root.glob(".old*"))
 
 
 def test_a_save_that_is_aborted(big: Scene) -> None:

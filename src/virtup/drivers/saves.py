@@ -118,7 +118,10 @@ class Saves:
         """Remove the image that a running guest was loaded from; it is marked already."""
         self._known.discard(name)
         for path in (image.path, image.retired):
-            durable.remove_durably(self._disk, path)
+            try:
+                durable.remove_durably(self._disk, path)
+            except OSError as error:
+                log.warning("guest '%s' runs; its state '%s' stays: %s", name, path, error)
 
     def look_for_retired(self, name: str) -> None:
         """Have the next start say that the guest may have run from an image that is retired."""

@@ -99,8 +99,21 @@ class Writer:
         os.fsync(fd)
         if self._past_cache:
             let_go(fd)
-        durable.rename_durably(self._disk, self.temporary, self.path)
+        try:
+            durable.rename_durably(self._disk, self.temporary, self.path)
+        except OSError:
+            self._take_back()
+            raise
         self._close()
+
+    def _take_back(self) -> None:
+        """Have an image be none that may have its name and is not durable: its guest runs on."""
+        with contextlib.suppress(OSError):
+            _write_all(self.fd, save_image.MAGIC_PARTIAL, 0)
+            os.fdatasync(self.fd)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.lstat(self.path), os.fstat(self.fd)):
+                os.unlink(self.path)
 
     def discard(self) -> None:
         """Give up: nothing stays of it. Harmless after `finish`."""
