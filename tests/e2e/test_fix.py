@@ -103,6 +103,9 @@ def test_a_closed_directory_is_shown_mended_and_closed_again(guest: Place) -> No
     assert "nothing is left to take back" in guest.fix("--undo", status=1)
     assert "undone   VU005" in guest.fix("--list")
     guest.fails()
+    closed.chmod(0o755)
+    guest.daemon.virtup("start", NAME)
+    assert "nothing is left to take back" in guest.fix("--undo", status=1)
 
 
 @needs_acl

@@ -138,7 +138,7 @@ class Repairing:
             if guest is None:
                 return await self._take_back(name, None)
             async with guest.job("fix --undo"):
-                if guest.active:
+                if guest.active and self._records.last(name) is not None:
                     raise OperationInvalid(
                         f"domain '{name}' runs, on what was mended: shut it down first"
                     )
