@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests import lab
-from virtup.host import save_file
+from virtup.host import save_edit, save_file
 from virtup.host.disk import FileDisk
 from virtup.model.save_format import Format
 from virtup.model.save_image import (
@@ -551,7 +551,7 @@ def test_a_machine_type_that_this_qemu_has_not(scene: Scene) -> None:
     changed = text.replace("pc-i440fx-7.2", "pc-i440fx-99")
     assert changed != text
     head = replace(image.head, xml=changed)
-    save_file.replace_xml(image, head, FileDisk())
+    save_edit.replace_xml(image, head, FileDisk())
     for _ in range(2):
         done = scene.virsh("start", "g", check=False)
         assert done.returncode == 1

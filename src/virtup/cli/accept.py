@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtup.cli.grammar import Failure
-from virtup.host import save_file
+from virtup.host import save_edit, save_file
 from virtup.host.disk import FileDisk
 from virtup.host.fingerprint import differences, of_disk
 from virtup.host.save_file import Image
@@ -62,7 +62,7 @@ def accept(examined: Examined) -> None:
     assert image.trailer is not None
     disks = {**image.trailer.facts.disks, **{disk.path: disk.now for disk in examined.disks}}
     try:
-        save_file.accept_disks(image, disks, FileDisk())
+        save_edit.accept_disks(image, disks, FileDisk())
     except OSError as exc:
         raise Failure(
             f"'{image.path}' could not be written anew, and is as it was: {exc.strerror}"

@@ -12,7 +12,7 @@ import logging
 from dataclasses import replace
 
 from virtup.host import disk as durable
-from virtup.host import save_file
+from virtup.host import save_bytes, save_file
 from virtup.host.disk import Disk
 from virtup.host.layout import Layout
 from virtup.host.save_file import Image
@@ -50,10 +50,10 @@ class Saves:
         """
         for entry in self._disk.list_dir(self._directory):
             path = f"{self._directory}/{entry}"
-            if entry.startswith(".") and entry.endswith(save_file.EDITED):
+            if entry.startswith(".") and entry.endswith(save_bytes.EDITED):
                 durable.remove_durably(self._disk, path)  # the image is whole under its own name
-            elif entry.startswith(".") and entry.endswith(save_file.PART):
-                name = entry[1 : -len(f"{SUFFIX}{save_file.PART}")]
+            elif entry.startswith(".") and entry.endswith(save_bytes.PART):
+                name = entry[1 : -len(f"{SUFFIX}{save_bytes.PART}")]
                 if name in running:
                     durable.remove_durably(self._disk, path)
                 else:
@@ -86,7 +86,7 @@ class Saves:
 
     def temporary(self, name: str) -> str:
         """Return the name under which the managed image of a guest is written."""
-        return save_file.temporary_of(self.path(name), save_file.PART)
+        return save_bytes.temporary_of(self.path(name), save_bytes.PART)
 
     def has(self, name: str) -> bool:
         """Tell whether a guest has a managed image."""

@@ -17,7 +17,7 @@ from virtup.errors import (
     VirtError,
 )
 from virtup.host import disk as durable
-from virtup.host import save_file
+from virtup.host import save_bytes, save_edit, save_file
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
 from virtup.host.save_file import Image
@@ -81,7 +81,7 @@ class Saving:
             xml = await self._same_guest(xml, machine.live)
         request = SaveRequest(
             path=path,
-            temporary=save_file.temporary_of(path, save_file.PART),
+            temporary=save_bytes.temporary_of(path, save_bytes.PART),
             format=format_of(format or self._format),
             running=running_flag(flags),
             past_cache=bool(flags & SAVE_BYPASS_CACHE),
@@ -232,7 +232,7 @@ class Saving:
         header = replace(header, cookie_offset=body if cookie else 0)
         head = Head(header, text, cookie)
         assert header.stream_offset == HEADER_BYTES + header.data_len
-        await asyncio.to_thread(save_file.replace_xml, image, head, self._disk)
+        await asyncio.to_thread(save_edit.replace_xml, image, head, self._disk)
 
     async def _same_guest(self, xml: str, known: Domain) -> str:
         domain = await self._launcher.complete(xml)

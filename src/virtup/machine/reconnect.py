@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from virtup.errors import VirtError
 from virtup.host import layout as layouts
-from virtup.host import link, save_file
+from virtup.host import link, save_bytes, save_file
 from virtup.host.clock import Clock
 from virtup.host.layout import Layout
 from virtup.host.logfile import GuestLog
@@ -181,7 +181,7 @@ class Recovery:
         if save_file.is_of(note.path, note.id):
             return True
         managed = os.path.dirname(note.path) == self._layout.save_dir
-        if not managed and save_file.clear(note.temporary):
+        if not managed and save_bytes.clear(note.temporary):
             log.warning("what was written of '%s' before its QEMU ended is removed", note.path)
         return False
 

@@ -15,7 +15,7 @@ from virtup.cli import accept
 from virtup.host import save_file
 from virtup.host.disk import FileDisk
 from virtup.host.fingerprint import differences, of_disk
-from virtup.host.save_file import Writer
+from virtup.host.save_writer import Writer
 from virtup.model.save_image import HEADER, Facts, make_head
 
 XML = "<domain><name>web</name></domain>"

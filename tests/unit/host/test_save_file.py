@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from virtup.host.disk import FileDisk
+from virtup.host.save_edit import replace_xml
 from virtup.host.save_file import (
     Image,
-    Writer,
     check_blocks,
     inspect,
     mark_consumed,
     mark_unused,
     open_stream,
-    replace_xml,
 )
+from virtup.host.save_writer import Writer
 from virtup.model import save_image
 from virtup.model.save_format import Format
 from virtup.model.save_image import (

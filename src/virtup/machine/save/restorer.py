@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtup.errors import VirtError
-from virtup.host import pipes, save_file
+from virtup.host import pipes, save_bytes, save_file
 from virtup.host.fingerprint import differences, of_disk
 from virtup.host.save_file import Image
 from virtup.machine.failure import StepFailed
@@ -99,7 +99,7 @@ async def load(monitor: Monitor, image: Image, job: Job, *, alive: Callable[[], 
         reading.ended = True
         await asyncio.gather(checking, return_exceptions=True)
         if image.past_cache:
-            save_file.let_go(reading.file)
+            save_bytes.let_go(reading.file)
         pipes.close(reading.file)
     if failure is not None:
         raise failure
@@ -118,7 +118,7 @@ class _Reading:
         """Have the page cache let go of what both have read; tell whether to read on."""
         if self.past_cache and at - self.let_go >= LET_GO_BYTES:
             self.let_go = at
-            save_file.let_go(self.file, min(at, save_file.place_in(self.file)))
+            save_bytes.let_go(self.file, min(at, save_bytes.place_in(self.file)))
         return not self.ended
 
 

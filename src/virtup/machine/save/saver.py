@@ -18,7 +18,7 @@ from virtup.errors import OperationFailed, OperationInvalid, SystemError_, VirtE
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
 from virtup.host.fingerprint import of_disk
-from virtup.host.save_file import Writer
+from virtup.host.save_writer import Writer
 from virtup.machine import attempts, files
 from virtup.machine.jobs import Job, JobType, Operation
 from virtup.machine.life import Machine
