@@ -38,6 +38,8 @@ ACCEPT_DISKS = Fix(
     Safety.CONFIRM,
 )
 _ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
+_LOST = "; its memory is lost"
+"""What virtup's own sentences go on with after what is wrong with an image."""
 _FILE = re.compile(r"the file is left as it is(?:; 'start (?P<guest>[^'\n]+)' boots)?")
 
 
@@ -97,9 +99,9 @@ class Unrestored:
         seen = said(ev).find(self.words)
         if seen is None:
             return
-        path = image(ev)
+        path, lies = image(ev), where(ev)
         fixes = tuple(
-            replace(fix, commands=tuple(one.format(image=path or "IMAGE") for one in fix.commands))
+            replace(fix, commands=tuple(one.format(image=lies or "IMAGE") for one in fix.commands))
             for fix in self.fixes
         )
         noun = f"saved state '{path}'" if path else "saved state"
@@ -109,14 +111,14 @@ class Unrestored:
             self.sentence.format(image=noun, **_groups(seen)),
             path,
             Certainty.LIKELY,
-            (seen.quote,),
+            (seen.quote.partition(_LOST)[0],),
             (*ways_out(ev), *fixes),
             seen.at,
         )
         if self.proof is None:
             yield found
         else:
-            yield from self.proof.settled(ev, found, where(ev))
+            yield from self.proof.settled(ev, found, lies)
 
 
 def _of_image(judge: Callable[[Evidence, str, SavedStateFact], Shown | None]) -> Proof:

@@ -209,7 +209,7 @@ def _shorten(line: str, first: int = 0, last: int | None = None) -> str:
         return middle[: QUOTE_MAX - 2] + " …"
     before = line[:first].strip()
     head = _PROGRAM.search(before)
-    lead = f"{head[0].strip()} … " if head else "… "
+    lead = f"{head[0].strip()} … " if head else "… " if before else ""
     return (
         lead
         + line[first : first + QUOTE_MAX].strip()

@@ -1,7 +1,8 @@
 """A saved state was cut off.
 
 ## What it means
-The file is shorter than what was saved: a full disk, a file system check, an interrupted copy.
+The file is shorter than what was saved: a full disk, a file system check, an interrupted copy. Rarely
+something was written behind its end.
 
 ## How to confirm
 `virtup save-verify IMAGE` says where it ends; `df` and `dmesg` may say why.
@@ -57,7 +58,7 @@ _STATE = states.Unrestored(
     CODE,
     SLUG,
     words=_WORDS,
-    sentence="The {image} was cut off: it is shorter than what was saved.",
+    sentence="The {image} does not end where it did: it was cut off, or written on.",
     fixes=(states.GOOD_COPY,),
     proof=states.damaged("cut in the header", "cut in the XML", "cut in the memory"),
 )
