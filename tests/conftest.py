@@ -16,7 +16,7 @@ import pytest
 from tests import lab
 
 TEST_S = 300
-"""No test needs as long; one that does has hung."""
+"""No test needs as long, but one that says how long with the mark ``bound``; it has hung."""
 
 
 def pytest_report_header() -> list[str]:
@@ -45,14 +45,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @contextmanager
-def bounded(what: str) -> Iterator[None]:
+def bounded(what: str, bound_s: int = TEST_S) -> Iterator[None]:
     """Fail *what* when it hangs, with the place where it does; no run of all tests may hang."""
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
-        pytest.fail(f"{what} took more than {TEST_S} s")
+        pytest.fail(f"{what} took more than {bound_s} s")
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(TEST_S)
+    signal.alarm(bound_s)
     try:
         yield
     finally:
@@ -63,7 +63,8 @@ def bounded(what: str) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Bound the test itself."""
-    with bounded(item.name):
+    own = item.get_closest_marker("bound")
+    with bounded(item.name, own.args[0] if own else TEST_S):
         return (yield)
 
 

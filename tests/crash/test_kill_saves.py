@@ -32,6 +32,9 @@ KILLS = int(os.environ.get("VIRTUP_KILLS", "30"))
 SPAN_S = 0.35
 """A save or a restore of this guest, its client's process included, takes less, most times."""
 
+KILL_S = 10
+"""More than one kill takes, with all that is looked at after it, on a busy host."""
+
 VICTIMS = ("virtupd", "virtupd", "QEMU", "both")
 """virtupd more often: a guest without its QEMU has to boot, which takes seconds."""
 
@@ -175,6 +178,7 @@ def killed_in_a_restore(counting: Counting, rng: random.Random, victim: str) -> 
     return became
 
 
+@pytest.mark.bound(300 + KILLS * KILL_S)
 def test_the_counter_never_goes_back_and_never_splits(
     counting: Counting, capsys: pytest.CaptureFixture[str]
 ) -> None:
