@@ -43,28 +43,21 @@ class Writer:
         self._head: Head | None = None
         self._follower: Follower | None = None
 
-    def begin(self, head: Head, *, uid: int = -1, gid: int = -1) -> None:
+    def begin(self, head: Head) -> None:
         """Make the file with its head, not yet whole; raises OSError."""
         _require_file(self.path)
         self.fd = create(self.temporary)
-        if (uid, gid) != (-1, -1):
-            os.fchown(self.fd, uid, gid)
         self._head = head
         write_all(self.fd, head.pack(), 0)
         os.lseek(self.fd, head.header.stream_offset, os.SEEK_SET)
         self._follower = Follower(self.fd, head.header.stream_offset, past_cache=self._past_cache)
         self._follower.start()
 
-    def written(self) -> int:
-        """Return how many bytes of stream are in the file so far."""
-        assert self._head is not None
-        return max(0, os.fstat(self.fd).st_size - self._head.header.stream_offset)
-
     def finish(self, facts: Facts) -> None:
         """Add the trailer, make everything durable, and give the image its name.
 
         Blocks for as long as the disk takes. Raises OSError; nothing has its name then but what
-        had it before.
+        had it before, or nothing at all when the rename alone could not be made durable.
         """
         assert self._head is not None
         assert self._follower is not None
