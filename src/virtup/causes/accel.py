@@ -27,6 +27,8 @@ _NONE = re.compile(
     r"|kvm acceleration can not be used|your cpu does not support kvm|kvm support is missing|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
     re.IGNORECASE,
 )
+_FELL_BACK = re.compile(r"falling back to (?!kvm)\w+", re.IGNORECASE)
+"""QEMU went on with another accelerator: what it said of KVM before stopped nobody."""
 UNNARROWED = "kvm-unavailable"
 """The cause when the words say that there is no KVM, and not why."""
 _NOTED = tuple(
@@ -82,8 +84,9 @@ NOT_FOUND = (
 OTHERWISE = (
     Evidence(stderr=NOT_FOUND.replace("No such file or directory", "Permission denied")),
     Evidence(stderr="qemu-system-x86_64: warning: host doesn't support requested feature\n"),
+    Evidence(stderr=f"{NOT_FOUND}qemu-system-x86_64: falling back to tcg\n"),
 )
-"""Examples of what is no want of KVM: a closed device, a warning."""
+"""Examples of what is no want of KVM: a closed device, a warning, one that was gone on without."""
 
 
 def probe(ev: Evidence) -> Iterator[Kvm]:
@@ -124,6 +127,8 @@ def _unusable(fact: KvmFact) -> bool:
 
 def _seen(ev: Evidence) -> Seen | None:
     words = said(ev)
+    if words.find(_FELL_BACK) is not None:
+        return None
     refused = words.find(_REFUSED)
     if refused is not None or wants_kvm(ev.argv):
         return refused or words.find(_NONE)
