@@ -132,3 +132,14 @@ def test_where_no_libvirtd_listens_none_is_started(
     said = virtup("-c", "qemu:///session", "diagnose", "vm1")
     assert said.status == 1
     assert f"no libvirtd listens at {tmp_path}/libvirt/libvirt-sock" in said.err
+
+
+def test_a_file_alone_is_a_log(virtup: Virtup, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("qemu: could not load kernel '/k': Exec format error\n")
+    assert "kernel-file-invalid" in virtup("diagnose", str(tmp_path / "log")).out
+
+
+def test_one_word_is_no_message(virtup: Virtup) -> None:
+    said = virtup("diagnose", "vm1")
+    assert said.status == 1
+    assert said.err.startswith("error: 'vm1' is neither a file nor a message")

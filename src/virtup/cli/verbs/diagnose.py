@@ -29,7 +29,9 @@ SHOWN = 3
     "diagnose",
     "tell the cause from the messages and logs of any host",
     text(
-        "message", "an error message; with -c URI, the domain of that libvirtd", completes="guest"
+        "message",
+        "an error message, or a file with one; with -c URI, the domain of that libvirtd",
+        completes="guest",
     ),
     text("connect", "the libvirtd to ask, as -c before the command", positional=False),
     text("error", "file with what the manager said", positional=False, completes="file"),
@@ -58,14 +60,21 @@ def diagnose(
     host_evidence: str | None,
 ) -> None:
     """Print the findings on some text, or on a guest of a stock libvirtd, best first."""
-    files = (error, log, xml, host_evidence)
     run.settings.uri = connect or run.settings.uri
     if run.settings.uri is not None:
-        if message is None or any(files):
+        if message is None or any((error, log, xml, host_evidence)):
             raise Failure("with -c, name a domain and no files")
         _to_libvirtd(run)
         _show(run, _of_guest(run, message))
         return
+    if message is not None and log is None and os.path.isfile(message):
+        message, log = None, message
+    if message is not None and len(message.split()) == 1:
+        raise Failure(
+            f"'{message}' is neither a file nor a message; of a guest of virtup's, "
+            f"'virtup why {message}' tells the cause"
+        )
+    files = (error, log, xml, host_evidence)
     if sum(name == "-" for name in files) > 1:
         raise Failure("standard input can be one of the files only")
     if message is None and not any(files):
