@@ -135,7 +135,7 @@ def test_where_no_libvirtd_listens_none_is_started(
 
 
 def test_a_file_alone_is_a_log(virtup: Virtup, tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("qemu: could not load kernel '/k': Exec format error\n")
+    (tmp_path / "log").write_text(HEADER)
     assert "kernel-file-invalid" in virtup("diagnose", str(tmp_path / "log")).out
 
 
