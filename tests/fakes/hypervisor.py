@@ -354,6 +354,41 @@ class FakeHistory:
         return {"guest": guest, "before": before, "after": after}
 
 
+class FakeVerdict(SimpleNamespace):
+    """A verdict as data is made of it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "ok": True, "findings": []}
+
+
+class FakeChecks:
+    """Checks that find nothing."""
+
+    def __init__(self, domains: FakeDomains) -> None:
+        self.domains = domains
+
+    async def all(self) -> list[FakeVerdict]:
+        return [FakeVerdict(domain=guest.name) for guest in self.domains.all()]
+
+    async def document(self, xml: str) -> FakeVerdict:
+        return FakeVerdict(domain="", sentence="" if "<name>" in xml else "it has no name")
+
+
+class FakeRepairing:
+    """Repairs of guests that need none."""
+
+    async def plan_document(self, xml: str) -> dict[str, Any]:
+        return {"guest": "", "active": False, "items": []}
+
+    async def apply_document(
+        self, xml: str, keys: list[str], transaction: str | None
+    ) -> dict[str, Any]:
+        return {"guest": "", "transaction": transaction, "results": [], "xml": xml}
+
+    async def define(self, xml: str, transaction: str | None) -> dict[str, Any]:
+        return {"guest": "", "transaction": transaction}
+
+
 class FakeHypervisor:
     """What the daemon serves; ``gone`` records the clients it was told of."""
 
@@ -364,6 +399,8 @@ class FakeHypervisor:
         self.node = FakeNode()
         self.gone: list[int] = []
         self.history = FakeHistory(self.domains)
+        self.checks = FakeChecks(self.domains)
+        self.repairing = FakeRepairing()
 
     def active_count(self) -> int:
         return sum(guest.active for guest in self.domains.all())
@@ -373,6 +410,24 @@ class FakeHypervisor:
         for guest in self.domains.all():
             if guest.active and guest.autodestroy == client_id:
                 guest.id = -1
+
+    async def check(self, guest: str) -> dict[str, Any]:
+        return FakeVerdict(domain=self.domains.by_name(guest).name).to_dict()
+
+    async def fix_plan(self, guest: str) -> dict[str, Any]:
+        return {"guest": self.domains.by_name(guest).name, "active": False, "items": []}
+
+    async def fix_apply(
+        self, guest: str, keys: list[str], transaction: str | None
+    ) -> dict[str, Any]:
+        name = self.domains.by_name(guest).name
+        return {"guest": name, "transaction": transaction, "results": []}
+
+    async def fix_undo(self, guest: str) -> dict[str, Any]:
+        raise OperationInvalid(f"nothing was mended for domain '{guest}'")
+
+    def fix_list(self, guest: str) -> list[dict[str, Any]]:
+        return [{"guest": self.domains.by_name(guest).name, "steps": []}]
 
     def boot_summary(self) -> dict[str, Any]:
         guests = [{"name": "mail", "outcome": "started"}]

@@ -61,6 +61,7 @@ ELSEWHERE: dict[str, str] = {
     "Interface.target": "the tap that is opened (test_accepted)",
     "InterfaceTarget.dev": "the tap that is opened (test_accepted)",
     "InterfaceTarget.managed": "the tap is used as it is (test_accepted)",
+    "Graphics.connected": "must be 'keep': with VNC no other is had",
     "CpuCache.level": "said once and for all by the mode, and checked against it",
 }
 """Fields that other code brings about, or that have to be what they are anyway."""
@@ -128,6 +129,7 @@ timeout='2'/></source><protocol type='raw'/><log file='/x.log' append='on'/></se
 <console type='tcp'><source mode='bind' host='127.0.0.1' service='7'/><protocol type='raw'/>
 <target type='virtio'/></console>
 <sound model='ich6'><codec type='micro'/></sound>
+<graphics type='vnc' port='5999' passwd='x' passwdValidTo='2030-01-02T03:04:05' connected='keep'/>
 <video><driver name='qemu' iommu='on' ats='on' packed='on' page_per_vq='on'/><model type='virtio'/>
 </video></devices></domain>"""
 """What the cases have only in definitions that are refused."""
