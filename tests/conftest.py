@@ -13,10 +13,15 @@ from types import FrameType
 
 import pytest
 
-from tests import lab
+from tests import figures, lab
 
 TEST_S = 300
 """No test needs as long, but one that says how long with the mark ``bound``; it has hung."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have figures printed at the end."""
+    config.pluginmanager.register(figures.Figures())
 
 
 def pytest_report_header() -> list[str]:
@@ -82,6 +87,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     """Bound the clean-up."""
     with bounded(f"the end of {item.name}"):
         return (yield)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> figures.Tell:
+    """``tell("69 states, none lost")``: a line for the end of the run."""
+    return figures.lines(request.config).append
 
 
 @pytest.fixture(scope="session")

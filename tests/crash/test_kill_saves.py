@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests import lab
+from tests.figures import Tell
 
 pytestmark = [pytest.mark.e2e, pytest.mark.root]
 
@@ -120,6 +121,10 @@ class Counting:
 
     def settle(self) -> str:
         """Bring the guest to run, whatever became of it; how it came to run."""
+        lab.eventually(
+            lambda: self.state().startswith("running") == bool(self.daemon.qemus()),
+            f"virtupd knows whether QEMU is there\n{self.daemon.log}",
+        )
         if self.state().startswith("running"):
             self.counts_on()
             return RUNS
@@ -179,9 +184,7 @@ def killed_in_a_restore(counting: Counting, rng: random.Random, victim: str) -> 
 
 
 @pytest.mark.bound(300 + KILLS * KILL_S)
-def test_the_counter_never_goes_back_and_never_splits(
-    counting: Counting, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_counter_never_goes_back_and_never_splits(counting: Counting, tell: Tell) -> None:
     rng = random.Random(SEED)
     counted: collections.Counter[tuple[str, str, str]] = collections.Counter()
     for _ in range(KILLS):
@@ -190,8 +193,7 @@ def test_the_counter_never_goes_back_and_never_splits(
         counting.begin()
         run = killed_in_a_save if act == "save" else killed_in_a_restore
         counted[act, victim, run(counting, rng, victim)] += 1
-    with capsys.disabled():
-        print(f"\n{KILLS} kills, seed {SEED}, each from a counting guest:")
-        for (act, victim, became), number in sorted(counted.items()):
-            print(f"{number:>7}  {victim} killed in a {act}: {became}")
+    tell(f"{KILLS} kills, seed {SEED}, each from a counting guest:")
+    for (act, victim, became), number in sorted(counted.items()):
+        tell(f"{number:>7}  {victim} killed in a {act}: {became}")
     assert sum(counted.values()) == KILLS

@@ -137,20 +137,19 @@ def table(counted: collections.Counter[str]) -> str:
     return "\n".join(f"  {number:5d}  {name}" for name, number in sorted(counted.items()))
 
 
-async def test_a_cut_at_any_moment_of_a_save_ends_well(recorded, capsys):
+async def test_a_cut_at_any_moment_of_a_save_ends_well(recorded, tell):
     counted: collections.Counter[str] = collections.Counter()
     for world in worlds(recorded.saving(), {}):
         what = await outcome(recorded, world)
         if "returned" in world.after:
             assert what == WHOLE, f"{world.cut}: the save had returned, and {what}"
         counted[what] += 1
-    with capsys.disabled():
-        print(f"\npower cuts in a save, {sum(counted.values())} states:\n{table(counted)}")
+    tell(f"power cuts in a save, {sum(counted.values())} states:\n{table(counted)}")
     assert counted[WHOLE]
     assert counted[COLD]
 
 
-async def test_a_cut_at_any_moment_of_a_restore_ends_well(recorded, capsys):
+async def test_a_cut_at_any_moment_of_a_restore_ends_well(recorded, tell):
     counted: collections.Counter[str] = collections.Counter()
     before = {f"{recorded.folder}/cut.save": recorded.image}
     for world in worlds(recorded.restoring(), before):
@@ -160,12 +159,11 @@ async def test_a_cut_at_any_moment_of_a_restore_ends_well(recorded, capsys):
         else:
             assert what in {WHOLE, REFUSED, COLD}, f"{world.cut}: {what}"
         counted[what] += 1
-    with capsys.disabled():
-        print(f"\npower cuts in a restore, {sum(counted.values())} states:\n{table(counted)}")
+    tell(f"power cuts in a restore, {sum(counted.values())} states:\n{table(counted)}")
     assert counted[WHOLE]
 
 
-async def test_a_cut_at_any_moment_of_an_edit_leaves_one_whole_state(recorded, capsys):
+async def test_a_cut_at_any_moment_of_an_edit_leaves_one_whole_state(recorded, tell):
     counted: collections.Counter[str] = collections.Counter()
     assert EDITED.encode() in recorded.edited
     for world in worlds(recorded.editing(), {f"{recorded.folder}/cut.save": recorded.image}):
@@ -177,8 +175,7 @@ async def test_a_cut_at_any_moment_of_an_edit_leaves_one_whole_state(recorded, c
         assert state in (recorded.edited, recorded.image)
         assert "returned" not in world.after or which == "edited", world.cut
         counted[f"{what}, {which}"] += 1
-    with capsys.disabled():
-        print(f"\npower cuts in an edit, {sum(counted.values())} states:\n{table(counted)}")
+    tell(f"power cuts in an edit, {sum(counted.values())} states:\n{table(counted)}")
     assert len(counted) == 2
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests import lab
+from tests.figures import Tell
 from tests.private import PrivateHost
 from virtup.client.connection import Connection, connect
 from virtup.errors import VirtError
@@ -167,15 +168,14 @@ def judge(host: Host, name: str, xml: str, counts: Counter[str]) -> str:
     return ""
 
 
-def report(way: str, counts: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Print the counts of one way."""
-    with capsys.disabled():
-        print(f"\n{way}: {sum(counts.values())} definitions")
-        for words, count in sorted(counts.items()):
-            print(f"{count:6} {words}")
+def report(way: str, counts: Counter[str], tell: Tell) -> None:
+    """Tell the counts of one way."""
+    tell(f"check and start, {way}: {sum(counts.values())} definitions")
+    for words, count in sorted(counts.items()):
+        tell(f"{count:6} {words}")
 
 
-def test_the_examples(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples(host: Host, tell: Tell) -> None:
     counts: Counter[str] = Counter()
     found = []
     for path in sorted((lab.PROJECT / "examples").glob("*.xml")):
@@ -184,7 +184,7 @@ def test_the_examples(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
         host.private.guest()
         xml = xml.replace("/var/lib/virtup/demo", str(host.private.guest()))
         found.append(judge(host, f"{path.name}, after 'make guest'", xml, counts))
-    report("examples", counts, capsys)
+    report("examples", counts, tell)
     assert not list(filter(None, found))
     assert counts["    would start, and it does"], "an example starts where its guest was made"
     assert counts["would not start, and it does not"], "and not where nothing was"
@@ -192,7 +192,7 @@ def test_the_examples(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("furnished", [False, True], ids=["nothing made", "furnished"])
 def test_what_libvirt_has_tested(
-    host: Host, conformance: Path, capsys: pytest.CaptureFixture[str], *, furnished: bool
+    host: Host, conformance: Path, tell: Tell, *, furnished: bool
 ) -> None:
     counts: Counter[str] = Counter()
     found = []
@@ -202,7 +202,7 @@ def test_what_libvirt_has_tested(
             xml = moved(xml, host.place)
             furnish(host, xml)
         found.append(judge(host, path.parent.name, xml, counts))
-    report("with what they name" if furnished else "without what they name", counts, capsys)
+    report("with what they name" if furnished else "without what they name", counts, tell)
     assert not list(filter(None, found))
     judged = sum(count for words, count in counts.items() if "refused" not in words)
     assert judged >= AT_LEAST, "so many that are not refused were compared"

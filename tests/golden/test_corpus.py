@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests import lab
+from tests.figures import Tell
 from tests.golden.scoring import Score, figures
 from virtup.causes import elsewhere
 
@@ -30,13 +31,11 @@ def scores() -> list[Score]:
     return [scored(json.loads(line)) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 
-def test_the_figures(scores: list[Score], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_figures(scores: list[Score], tell: Tell) -> None:
     told = [one for one in scores if one.derivable]
     others = [one for one in scores if not one.derivable]
-    with capsys.disabled():
-        print()
-        print(figures("from the wild, the text tells it", told))
-        print(figures("from the wild, the text does not", others))
+    tell(figures("from the wild, the text tells it", told))
+    tell(figures("from the wild, the text does not", others))
     assert told
 
 

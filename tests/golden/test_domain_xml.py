@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import Tell
 from virtup.errors import ConfigUnsupported, VirtError, XmlInvalid, XmlRefused
 from virtup.model.domain import format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
@@ -198,18 +199,17 @@ def test_case_is_equal_or_refused_by_name(case: str) -> None:
 
 
 @needs_cases
-def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_counts(tell: Tell) -> None:
     cases = [case for case in names() if case not in OTHER_SETTINGS]
     wanted = [case for case in cases if (CASES / case / "argv.json").exists()]
     counts = Counter(judge(case).kind for case in wanted)
     rightly = Counter(judge(case).kind for case in cases if case not in wanted)
 
-    with capsys.disabled():
-        print(
-            f"\ndomain-xml: {counts['equal']} equal, {counts['refused']} refused, "
-            f"{counts['wrong']} wrong of {len(wanted)}; {rightly['refused']} of "
-            f"{sum(rightly.values())} that libvirt refuses are refused"
-        )
+    tell(
+        f"domain-xml: {counts['equal']} equal, {counts['refused']} refused, "
+        f"{counts['wrong']} wrong of {len(wanted)}; {rightly['refused']} of "
+        f"{sum(rightly.values())} that libvirt refuses are refused"
+    )
     assert counts["wrong"] + rightly["wrong"] == 0
     assert counts["equal"] >= EQUAL_AT_LEAST
 

@@ -11,6 +11,7 @@ import pytest
 from tests import lab
 from tests.faults import score
 from tests.faults.score import Faults
+from tests.figures import Tell
 
 WHOLE = os.environ.get("VIRTUP_FAULTS") == "all"
 
@@ -55,9 +56,8 @@ def faults(request: pytest.FixtureRequest) -> Faults:
     return score.run(() if WHOLE else CHOICE, guest, healthy=WHOLE)
 
 
-def test_figures(faults: Faults, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\n{faults.figures()}")
+def test_figures(faults: Faults, tell: Tell) -> None:
+    tell(faults.figures())
 
     failing = {one["id"] for one in faults.failing}
     named = faults.having("cause", "subject")

@@ -8,6 +8,7 @@ from itertools import islice
 
 import pytest
 
+from tests.figures import Tell
 from tests.golden.scoring import NOBODY, Score, figures
 from tests.golden.wordings import wordings
 from virtup.causes.catalogue import causes
@@ -21,10 +22,8 @@ def scores() -> list[Score]:
     return [Score.of(one.name, one.answers, one.findings()) for one in wordings()]
 
 
-def test_the_figures(scores: list[Score], capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print()
-        print(figures("in other words", scores))
+def test_the_figures(scores: list[Score], tell: Tell) -> None:
+    tell(figures("in other words", scores))
     assert len(scores) > 250
 
 
