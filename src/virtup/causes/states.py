@@ -105,12 +105,13 @@ class Unrestored:
             for fix in self.fixes
         )
         noun = f"saved state '{path}'" if path else "saved state"
+        read_here = ev.uid is not None and _LOST in seen.line  # by virtup itself, in this start
         found = Finding(
             self.code,
             self.slug,
             self.sentence.format(image=noun, **_groups(seen)),
             path,
-            Certainty.LIKELY,
+            Certainty.PROVEN if read_here else Certainty.LIKELY,
             (seen.quote.partition(_LOST)[0],),
             (*ways_out(ev), *fixes),
             seen.at,

@@ -93,6 +93,10 @@ def test_the_opposite_speaks_against_it(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.slug)
 def test_words_alone_prove_nothing(row: Row) -> None:
     bare = replace(evidence(row, {}), definition="", argv=())
+    if (
+        "its memory is lost" in bare.error
+    ):  # virtup read the image itself, unless that was elsewhere
+        bare = replace(bare, uid=None)
     assert all(one.certainty is not Certainty.PROVEN for one in KNOWN[row.slug].find(bare))
 
 
