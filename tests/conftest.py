@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import signal
@@ -20,8 +21,10 @@ TEST_S = 300
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have figures printed at the end."""
+    """Have figures printed at the end, and one guest for all processes of the run."""
     config.pluginmanager.register(figures.Figures())
+    if getattr(config.option, "numprocesses", None) and lab.GUEST_MADE not in os.environ:
+        os.environ[lab.GUEST_MADE] = str(lab.make_guest())
 
 
 def pytest_report_header() -> list[str]:

@@ -6,6 +6,7 @@ and QEMU's unprivileged user gets in. Its :meth:`Daemon.close` ends what it star
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
@@ -15,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
@@ -229,10 +231,23 @@ def discard(place: Path) -> None:
     shutil.rmtree(place)
 
 
+@contextmanager
+def huge_pages() -> Iterator[None]:
+    """Have the host's huge pages for oneself: other processes of the run wait that long."""
+    with open("/tmp/vt.huge-pages.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+GUEST_MADE = "VIRTUP_TESTS_GUEST"
+"""The variable that tells the processes of one run where the guest is."""
+
+
 @cache
 def guest_dir() -> Path:
     """Return the folder of the tiny guest, made or mended once in this run."""
-    return make_guest()
+    made = os.environ.get(GUEST_MADE)
+    return Path(made) if made else make_guest()
 
 
 def make_guest() -> Path:

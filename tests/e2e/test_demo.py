@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -46,21 +47,37 @@ def state(guest: Path) -> list[tuple[str, int, bool]]:
     ]
 
 
+APART = 'mount --bind "$COPY" "$GUEST"; exec "$@"'
+"""Gives the demo a guest of its own where the one of all tests is: it closes the kernel."""
+
+
+def demo(copy: Path) -> dict[str, Any]:
+    """Return how root runs the demo on a copy of the guest, which is made in *copy*."""
+    guest = lab.guest_dir()
+    subprocess.run(["cp", "-a", f"{guest}/.", copy], check=True)
+    copy.chmod(0o755)
+    apart = ["unshare", "-m", "--propagation", "private", "sh", "-c", APART, "sh"]
+    return {
+        "args": [*apart, sys.executable, DEMO],
+        "env": {**lab.environment(), "COPY": str(copy), "GUEST": str(guest)},
+        "text": True,
+    }
+
+
 def folders() -> set[Path]:
     return set(Path("/tmp").glob("virtup-demo.*"))
 
 
 @pytest.mark.root
-def test_it_prints_what_the_readme_shows() -> None:
-    before, known = state(lab.make_guest()), folders()
-    done = subprocess.run(
-        [sys.executable, DEMO], env=lab.environment(), capture_output=True, text=True, check=False
-    )
+def test_it_prints_what_the_readme_shows(scratch: Path) -> None:
+    how = demo(scratch)
+    before, known = state(scratch), folders()
+    done = subprocess.run(**how, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     tool = readme_tool()
     shown = tool.block((lab.PROJECT / "README.md").read_text(), "demo")
     assert form(tool.plain(done.stdout)) == form(shown), "run `make readme` and read the difference"
-    assert state(lab.guest_dir()) == before
+    assert state(scratch) == before
     assert folders() <= known
     assert not lab.processes("/tmp/virtup-demo.")
 
@@ -76,15 +93,11 @@ def test_a_user_without_root_gets_it_too(scratch: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_cleans_up_when_it_is_interrupted(number: signal.Signals) -> None:
-    before = state(lab.make_guest())
+def test_it_cleans_up_when_it_is_interrupted(number: signal.Signals, scratch: Path) -> None:
+    how = demo(scratch)
+    before = state(scratch)
     process = subprocess.Popen(
-        [sys.executable, DEMO],
-        env=lab.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        text=True,
+        **how, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     with process:
         assert process.stdout is not None
@@ -101,4 +114,4 @@ def test_it_cleans_up_when_it_is_interrupted(number: signal.Signals) -> None:
     assert folder
     assert not Path(folder[1]).exists()
     assert not lab.processes(folder[1])
-    assert state(lab.guest_dir()) == before
+    assert state(scratch) == before

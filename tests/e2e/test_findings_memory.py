@@ -97,10 +97,11 @@ def test_not_to_be_locked(make_daemon: Callable[..., lab.Daemon], guest: Guest, 
 def no_pages() -> Iterator[None]:
     """No huge page is reserved on this host; what a fix reserves is given back."""
     reserved = Path("/proc/sys/vm/nr_hugepages")
-    if reserved.read_text().strip() != "0":
-        pytest.skip("this host has reserved huge pages, which are not ours to take")
-    yield
-    reserved.write_text("0")
+    with lab.huge_pages():
+        if reserved.read_text().strip() != "0":
+            pytest.skip("this host has reserved huge pages, which are not ours to take")
+        yield
+        reserved.write_text("0")
 
 
 @pytest.mark.root

@@ -53,7 +53,8 @@ def faults(request: pytest.FixtureRequest) -> Faults:
     if not (score.LAB / "run-faults").exists():
         pytest.skip(f"no fault lab at {score.LAB} (set VIRTUP_SHARED)")
     guest = request.getfixturevalue("guest_dir")
-    return score.run(() if WHOLE else CHOICE, guest, healthy=WHOLE)
+    with lab.huge_pages():
+        return score.run(() if WHOLE else CHOICE, guest, healthy=WHOLE)
 
 
 def test_figures(faults: Faults, tell: Tell) -> None:

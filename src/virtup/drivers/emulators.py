@@ -60,6 +60,7 @@ class Emulators:
         self._timeout_s = timeout_s
         self._known: dict[str, tuple[Key, Capabilities]] = {}
         self._asking: dict[tuple[str, bool], asyncio.Task[Capabilities]] = {}
+        self._stale: set[str] = set()
         self._writes: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
 
@@ -91,6 +92,7 @@ class Emulators:
     def forget(self, emulator: str) -> None:
         """Have the binary probed again at its next use: its answers were found to be stale."""
         self._known.pop(emulator, None)
+        self._stale.add(emulator)  # what is being written now is of no use either
         with contextlib.suppress(OSError):
             self._disk.unlink(self._file(emulator))
 
@@ -125,11 +127,13 @@ class Emulators:
                 emulator, account, await self.capabilities(emulator), timeout_s=self._timeout_s
             )
         else:
-            kept = await asyncio.to_thread(self._load, key)
+            stale = emulator in self._stale
+            kept = None if stale else await asyncio.to_thread(self._load, key)
             if kept is not None:
                 self._known[emulator] = (key, kept)
                 return kept
             caps = await probe.probe(emulator, account, timeout_s=self._timeout_s)
+            self._stale.discard(emulator)
         self._known[emulator] = (key, caps)
         if caps.kvm_enabled or not caps.kvm_present or key.kvm != KvmState.USABLE.value:
             # else KVM should have worked: not to be believed beyond this daemon's life
