@@ -234,9 +234,12 @@ def discard(place: Path) -> None:
 @contextmanager
 def huge_pages() -> Iterator[None]:
     """Have the host's huge pages for oneself: other processes of the run wait that long."""
-    with open("/tmp/vt.huge-pages.lock", "w") as lock:
+    lock = os.open(PROJECT, os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 GUEST_MADE = "VIRTUP_TESTS_GUEST"
