@@ -27,7 +27,7 @@ from tests.figures import Tell
 pytestmark = [pytest.mark.e2e, pytest.mark.root]
 
 SEED = int(os.environ.get("VIRTUP_SEED", "9"))
-KILLS = int(os.environ.get("VIRTUP_KILLS", "30"))
+KILLS = int(os.environ.get("VIRTUP_KILLS", "12"))
 """How many kills one run has."""
 
 SPAN_S = 0.35

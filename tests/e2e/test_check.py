@@ -461,6 +461,10 @@ def tree(*places: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+EMPTY_LEDGER = 40
+"""No ledger with an entry is as short, in bytes."""
+
+
 def quiet(daemon: lab.Daemon) -> dict[str, Any]:
     """What a start would leave traces in: the daemon's tree without its own log, processes."""
     kept = {path: seen for path, seen in tree(daemon.root).items() if "virtupd.log" not in path}
@@ -615,9 +619,15 @@ def test_an_account_that_is_not_there_keeps_every_guest_off(defined: Guest) -> N
 
 @pytest.fixture
 def saved(defined: Guest) -> Path:
-    """The managed save of the guest."""
+    """The managed save of the guest, whose files were given back."""
+    ledger = defined.daemon.root / "lib/ownership.json"
+    nothing = ledger.read_bytes() if ledger.exists() else b""
     defined.daemon.virsh("start", NAME)
     defined.daemon.virsh("managedsave", NAME)
+    lab.eventually(
+        lambda: not lab.IS_ROOT or len(ledger.read_bytes()) <= max(len(nothing), EMPTY_LEDGER),
+        "its files were given back",
+    )
     return defined.daemon.root / "lib/qemu/save" / f"{NAME}.save"
 
 

@@ -63,6 +63,7 @@ def test_what_failed_before_qemu_is_read_from_the_daemon_s_log(host: PrivateHost
 
 def test_what_libvirtd_writes_nowhere_is_asked_for(host: PrivateHost) -> None:
     defined(host, "mute", ("</devices>", f"{NETWORK}</devices>"))
+    host.outside("/var/log/libvirt/libvirtd.log").write_text("")
     assert host.virsh("start", "mute", check=False).returncode == 1
     (one,) = diagnosed(host, "mute")
     assert one["slug"] == "unknown"
