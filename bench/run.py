@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """How fast virtup is, beside bare QEMU and, where it is installed, stock libvirt, in one run.
 
-    bench/run.py [-n ROUNDS] [--only create,refuse,client,parallel,save] [--full]
+    bench/run.py [-n ROUNDS] [--only create,refuse,client,parallel,save]
                  [--json FILE] [--no-libvirt]
 
 create    an XML file on disk -> the guest runs; the whole life of the client process included
 refuse    the kernel is not readable: QEMU's own exit -> the client has printed why and ended
 client    a client that needs no daemon: ``--version``
 parallel  several guests created at once, each by a client of its own
-save      1 GiB of random memory (4 GiB too with --full) to a file, synced, and from it, not cached;
+save      1 GiB of random memory to a file, synced, and from it, not cached;
           the digests of virtup included
 
 The rounds are interleaved: bare QEMU and every client once a round, so that what else the machine
@@ -113,7 +113,6 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas between")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     parser.add_argument("--no-libvirt", action="store_true", help="leave stock libvirt out")
-    parser.add_argument("--full", action="store_true", help="4 GiB of memory too, where it fits")
     options = parser.parse_args()
     only = options.only.split(",")
     if unknown := set(only) - set(SECTIONS):
@@ -127,8 +126,6 @@ def main() -> int:
         clients = stack.enter_context(clients_of(place, libvirt=not options.no_libvirt))
         for section in only:
             SECTION[section](series, clients, place, options.rounds)
-        if options.full and "save" in only:
-            save(series, clients, place, min(options.rounds, 2), mib=4096)
     lines, held = table(series)
     print("\n".join([*machine(), "", *lines, *series.notes, *series.failures]))
     if options.json:
@@ -314,8 +311,7 @@ def save(
                 saves.through(add, who, clients[who], place, mib)
     (daemon,) = lab.processes(f"--root\0{place / 'virtup'}")
     series.notes.append(f"most memory of virtupd after {mib} MiB: {saves.peak_mib(daemon):.0f} MiB")
-    for carried in ("random", saves.ABOVE):
-        (place / carried).unlink(missing_ok=True)
+    (place / "random").unlink()
 
 
 SECTION = {
