@@ -17,6 +17,21 @@ from virtup.model.probe import Probe
 from virtup.model.probe_files import SavedState, SavedStateFact
 from virtup.model.repair import SetSaveAside
 
+INCOMPLETE = Evidence(
+    error="operation failed: the saved state '/save/g.save' is incomplete; its "
+    "memory is lost. It was set aside as '/save/g.save.x': start the guest "
+    "again and it boots from its disks"
+)
+"""An example: what virtup says of an image whose save was cut short."""
+ZEROED = Evidence(
+    error="operation failed: the saved state '/save/g.save' is filled with zeros; "
+    "its memory is lost. It was set aside as '/save/g.save.x': start the "
+    "guest again and it boots from its disks"
+)
+"""An example: what virtup says of an image that has its length and not its content."""
+NO_STREAM = Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load")
+"""An example: what QEMU says of an image that holds no state of a guest."""
+
 _IMAGE = re.compile(
     r"(?:saved states?|state|file|in|image) '(?P<path>/[^'\n]+)'|^'(?P<bare>/[^'\n]+)' is not a ",
     re.MULTILINE,
@@ -31,6 +46,9 @@ SYMPTOMS = (
 
 GOOD_COPY = Fix(
     "restore a good copy of the image, if a backup has one", ("virtup save-verify {image}",)
+)
+COMPARE = Fix(
+    "compare the guest in the image with the definition", ("virtup save-image-dumpxml {image}",)
 )
 ACCEPT_DISKS = Fix(
     "accept the disks as they are, if you know that the change does no harm",

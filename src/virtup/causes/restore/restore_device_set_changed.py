@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 
 from virtup.causes import states
-from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU374"
@@ -40,19 +39,14 @@ POSITIVE = (
         phase="load",
     ),
 )
-NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
+NEGATIVE = (states.NO_STREAM,)
 
 _STATE = states.Unrestored(
     CODE,
     SLUG,
     words=_WORDS,
     sentence="The {image} has a device or a memory that the guest has no more: {first}.",
-    fixes=(
-        Fix(
-            "compare the guest in the image with the definition",
-            ("virtup save-image-dumpxml {image}",),
-        ),
-    ),
+    fixes=(states.COMPARE,),
     proof=states.OTHER_DEVICES,
 )
 probes = _STATE.probes

@@ -38,13 +38,7 @@ POSITIVE = (
         "'/save/g.save' was saved: its size; restored memory would not fit it"
     ),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is incomplete; its "
-        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
-        "again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.INCOMPLETE,)
 
 _STATE = states.Unrestored(
     CODE,

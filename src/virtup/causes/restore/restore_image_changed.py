@@ -44,13 +44,7 @@ POSITIVE = (
         "'/save/g.save.x': start the guest again and it boots from its disks"
     ),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is filled with zeros; "
-        "its memory is lost. It was set aside as '/save/g.save.x': start the "
-        "guest again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.ZEROED,)
 
 _STATE = states.Unrestored(
     CODE,

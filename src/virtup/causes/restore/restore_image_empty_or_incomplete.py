@@ -38,13 +38,7 @@ POSITIVE = (
     ),
     Evidence(error="operation failed: save image is incomplete"),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is filled with zeros; "
-        "its memory is lost. It was set aside as '/save/g.save.x': start the "
-        "guest again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.ZEROED,)
 
 _STATE = states.Unrestored(
     CODE,

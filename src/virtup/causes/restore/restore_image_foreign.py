@@ -38,13 +38,7 @@ POSITIVE = (
     ),
     Evidence(error="operation failed: image magic is incorrect"),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is incomplete; its "
-        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
-        "again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.INCOMPLETE,)
 
 _STATE = states.Unrestored(
     CODE,

@@ -35,13 +35,7 @@ POSITIVE = (
         error="operation failed: the saved state '/save/g.save' cannot be read: Input/output error"
     ),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is incomplete; its "
-        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
-        "again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.INCOMPLETE,)
 
 _STATE = states.Unrestored(
     CODE,

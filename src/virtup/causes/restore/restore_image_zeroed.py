@@ -32,11 +32,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 POSITIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is filled with zeros; "
-        "its memory is lost. It was set aside as '/save/g.save.x': start the "
-        "guest again and it boots from its disks"
-    ),
+    states.ZEROED,
     Evidence(
         error="operation failed: the memory in the saved state '/save/g.save' is "
         "filled with zeros, between byte 1 and 2; its memory is lost. It was "
@@ -44,13 +40,7 @@ POSITIVE = (
         "its disks"
     ),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is incomplete; its "
-        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
-        "again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.INCOMPLETE,)
 
 _STATE = states.Unrestored(
     CODE,

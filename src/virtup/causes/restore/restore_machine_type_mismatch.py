@@ -36,7 +36,7 @@ POSITIVE = (
         phase="load",
     ),
 )
-NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
+NEGATIVE = (states.NO_STREAM,)
 
 _STATE = states.Unrestored(
     CODE,

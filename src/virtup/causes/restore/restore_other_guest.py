@@ -34,13 +34,7 @@ POSITIVE = (
         "belongs to domain 'b' uuid 2"
     ),
 )
-NEGATIVE = (
-    Evidence(
-        error="operation failed: the saved state '/save/g.save' is incomplete; its "
-        "memory is lost. It was set aside as '/save/g.save.x': start the guest "
-        "again and it boots from its disks"
-    ),
-)
+NEGATIVE = (states.INCOMPLETE,)
 
 _STATE = states.Unrestored(
     CODE,

@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 
 from virtup.causes import states
-from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU375"
@@ -37,19 +36,14 @@ POSITIVE = (
         phase="load",
     ),
 )
-NEGATIVE = (Evidence(stderr="qemu-system-x86_64: Not a migration stream\n", phase="load"),)
+NEGATIVE = (states.NO_STREAM,)
 
 _STATE = states.Unrestored(
     CODE,
     SLUG,
     words=_WORDS,
     sentence="The {image} and the guest have different sizes of '{block}'.",
-    fixes=(
-        Fix(
-            "compare the guest in the image with the definition",
-            ("virtup save-image-dumpxml {image}",),
-        ),
-    ),
+    fixes=(states.COMPARE,),
     proof=states.OTHER_MEMORY,
 )
 probes = _STATE.probes
