@@ -114,7 +114,7 @@ def test_saved_shut_down_and_back(daemon: lab.Daemon, guests: Guests) -> None:
     assert "a: its clock was not set: argument unsupported: QEMU guest agent" in said
     assert guests("status").startswith("started\n")
     assert {each["outcome"] for each in guests.status()["start"]["guests"]} == {"restored"}
-    assert daemon.virtup("list", "--name").stdout.split() == ["a", "b"]
+    assert sorted(daemon.virtup("list", "--name").stdout.split()) == ["a", "b"]
 
     daemon.virtup("destroy", "a")
     assert "b: shut down" in guests("shutdown", SHUTDOWN_TIMEOUT="60")

@@ -37,6 +37,20 @@ FILE = {"use": "file", "write": False, "kind": "file", "size": 10, "mtime_ns": 1
 GONE = {"use": "file", "write": False, "error": "No such file or directory"}
 
 
+class OneGuest:
+    """The registry of the one guest of *starts*, with the real one's way to know a name."""
+
+    named = Domains.named
+    name_of = Domains.name_of
+
+    def __init__(self, starts: Starts) -> None:
+        self._starts = starts
+
+    def all(self) -> list[Any]:
+        """Return the guest, unless it is gone."""
+        return [] if self._starts.guest is None else [self._starts.guest]
+
+
 class Starts:
     """The guest ``db``, the records of its starts, and the history that tells of them.
 
@@ -55,7 +69,7 @@ class Starts:
         self.now: dict[str, Any] = {}
         self.settled = 0
         self.history = History(
-            cast("Attempts", self), cast("Launcher", self), cast("Domains", self)
+            cast("Attempts", self), cast("Launcher", self), cast("Domains", OneGuest(self))
         )
 
     def start(self, verdict: str, **facts: Any) -> dict[str, Any]:
@@ -101,9 +115,6 @@ class Starts:
 
     def name_of(self, uuid: str) -> str:
         return "db" if self.records and uuid == UUID else ""
-
-    def all(self) -> list[Any]:
-        return [] if self.guest is None else [self.guest]
 
     async def settle(self) -> None:
         self.settled += 1

@@ -70,6 +70,7 @@ class Client(asyncio.Protocol):
         self.session = ServerSession()
         self.silent_ticks = 0
         self.gone = False
+        self._parting = False
         self._transport: asyncio.Transport
         self._running: dict[asyncio.Task[Reply | OpenStream], bool] = {}
         self._waiting: deque[CallReceived] = deque()
@@ -112,6 +113,15 @@ class Client(asyncio.Protocol):
         """Disconnect the client once it has what was sent."""
         self._transport.close()
 
+    def part(self) -> None:
+        """Send what there is and an end of file, hear no more calls, and let the client close."""
+        self._parting = True
+        self._waiting.clear()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+            for why in tuple(self._deaf):
+                self.hear(why, True)
+
     def pause_writing(self) -> None:
         """Stop what produces output: the client does not keep up."""
         self._stalled = True
@@ -153,6 +163,8 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Act on what the client sent."""
         self.silent_ticks = 0
+        if self._parting:
+            return
         try:
             for event in self.session.receive(data):
                 if self._transport.is_closing():
@@ -287,7 +299,7 @@ class Client(asyncio.Protocol):
 
     def send(self, data: bytes, *, limit: int = OUTPUT_BYTES_MAX) -> None:
         """Send bytes, or drop a client that has let more than *limit* bytes pile up."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self._parting:
             return
         if self._transport.get_write_buffer_size() > limit:
             self.drop(f"it did not read, and more than {limit} bytes wait for it")

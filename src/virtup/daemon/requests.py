@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from virtup.daemon.registry import Args, Reply
@@ -20,9 +21,9 @@ def request(args: Args) -> dict[str, Any]:
     return found
 
 
-def domain(args: Args) -> str:
+def domain(asked: Mapping[str, Any]) -> str:
     """Return the name or UUID of the guest that a request is about; raises InvalidArgument."""
-    name = request(args).get("domain")
+    name = asked.get("domain")
     if not isinstance(name, str) or not name:
         raise InvalidArgument("the request has no 'domain', a guest's name or UUID")
     return name

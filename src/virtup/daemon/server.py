@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import grp
 import logging
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _CALLS_END_S = 5.0
 """How long calls may take to end when the daemon ends."""
+_PARTING_S = 1.0
+"""How long clients may take to hang up when the daemon ends."""
 
 
 class Server:
@@ -45,6 +48,7 @@ class Server:
         self._listeners: list[asyncio.AbstractServer] = []
         self._names: list[str] = []
         self._stopped = asyncio.Event()
+        self._alone = asyncio.Event()
         self._last_client = 0
         self._unsubscribe = hypervisor.events.subscribe(self._deliver)
         handlers.load()
@@ -81,6 +85,8 @@ class Server:
             self.clients.discard(client)
             self.hypervisor.client_gone(client.id)
             self._rest()
+            if self._stopped.is_set() and not self.clients:
+                self._alone.set()
 
     def stop(self) -> None:
         """Have ``serve`` return."""
@@ -102,6 +108,15 @@ class Server:
             _, late = await asyncio.wait(tasks, timeout=_CALLS_END_S)
             for task in late:
                 log.error("a call did not end within %g s: %s", _CALLS_END_S, task.get_coro())
+        await self._part()
+
+    async def _part(self) -> None:
+        """Let the clients hang up first: virsh dies of SIGPIPE if it writes to a closed socket."""
+        for client in tuple(self.clients):
+            client.part()
+        if self.clients:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._alone.wait(), _PARTING_S)
         for client in tuple(self.clients):
             client.close()
         await asyncio.sleep(0)

@@ -99,6 +99,23 @@ class Domains:
             raise DomainNotFound(f"no domain with matching name '{name}'")
         return guest
 
+    def named(self, name: str) -> Guest | None:
+        """Return the guest of that name that runs or is defined, or None."""
+        return next((one for one in self.all() if one.name == name), None)
+
+    def name_of(self, guest: str) -> str:
+        """Return the name of the guest with that name or UUID; one that is not known is a name.
+
+        Raises DomainNotFound for what no guest can be called.
+        """
+        if "/" in guest or "\0" in guest:
+            raise DomainNotFound(f"no domain with matching name '{guest}'")
+        try:
+            wanted = uuids.UUID(guest).bytes
+        except ValueError:
+            return guest
+        return next((one.name for one in self.all() if one.uuid == wanted), guest)
+
     def by_uuid(self, uuid: bytes) -> Guest:
         """Return the guest with that UUID, or raise DomainNotFound."""
         guest = self._find_uuid(uuid)

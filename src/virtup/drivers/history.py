@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virtup.drivers.domains import Domains
-from virtup.drivers.guest import Guest
 from virtup.errors import DomainNotFound, InvalidArgument
 from virtup.machine.attempts import FAILED, NOW, Attempts
 from virtup.machine.launcher import Launcher
@@ -50,7 +49,7 @@ class History:
         ``slow`` is the step that most of the time went into, if it was long.
         """
         name, records = await self._known(guest)
-        known = self._guest(name)
+        known = self._domains.named(name)
         last = records[-1] if records else None
         failed = last is not None and last["verdict"] == FAILED
         reply: dict[str, Any] = {
@@ -103,24 +102,20 @@ class History:
         await self._launcher.settle()
         name = await self._name_of(guest)
         records: list[Record] = [*await asyncio.to_thread(self._attempts.of, name)]
-        if not records and self._guest(name) is None:
+        if not records and self._domains.named(name) is None:
             raise DomainNotFound(f"no domain with matching name '{name}', and none was started")
         return name, records
 
     async def _name_of(self, guest: str) -> str:
-        if "/" in guest or "\0" in guest:
-            raise DomainNotFound(f"no domain with matching name '{guest}'")
+        """Return the name of a guest, of one that is gone by its records."""
+        name = self._domains.name_of(guest)
+        if self._domains.named(name) is not None:
+            return name
         try:
-            wanted = uuids.UUID(guest)
+            wanted = str(uuids.UUID(name))
         except ValueError:
-            return guest
-        known = [one.name for one in self._domains.all() if one.uuid == wanted.bytes]
-        if known or self._guest(guest) is not None:
-            return known[0] if known else guest
-        return await asyncio.to_thread(self._attempts.name_of, str(wanted)) or guest
-
-    def _guest(self, name: str) -> Guest | None:
-        return next((one for one in self._domains.all() if one.name == name), None)
+            return name
+        return await asyncio.to_thread(self._attempts.name_of, wanted) or name
 
     async def _pick(self, name: str, records: Sequence[Record], which: str) -> Record:
         if which == NOW:
@@ -135,7 +130,7 @@ class History:
 
     async def _now(self, name: str, records: Sequence[Record]) -> Record:
         """Return what a start would find now, as if it were the next one."""
-        guest = self._guest(name)
+        guest = self._domains.named(name)
         last = records[-1]
         domain = guest.definition if guest is not None else parse_domain(last["definition"])
         record = (await self._launcher.as_now(domain)).to_dict()

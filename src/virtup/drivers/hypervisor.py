@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid as uuids
 from typing import Any
 
 from virtup.drivers.autostart import Autostart
@@ -18,7 +17,6 @@ from virtup.drivers.repairing import Repairing
 from virtup.drivers.saves import Saves
 from virtup.drivers.saving import Saving
 from virtup.drivers.store import Store
-from virtup.errors import DomainNotFound
 from virtup.host import accounts
 from virtup.host import layout as layouts
 from virtup.host.accounts import Account
@@ -80,7 +78,9 @@ class Hypervisor:
         self._repairs = Repairs(layout.repairs_dir, disk)
         mender = GuestMender(self.domains, HostMender())
         remedies = Remedies(self.launcher, self.checks, self.attempts, mender)
-        self.repairing = Repairing(self.domains, remedies, self._repairs, mender)
+        self.repairing = Repairing(
+            self.domains, remedies, self._repairs, mender, on_act=self._forget_account
+        )
 
     async def open(self) -> None:
         """Make the directories, load the definitions, find the running guests again."""
@@ -133,36 +133,32 @@ class Hypervisor:
 
     async def check(self, guest: str) -> dict[str, Any]:
         """Return what a start of the guest with that name or UUID would come to, as data."""
-        return (await self.checks.guest(self.domains.by_name(self._name_of(guest)))).to_dict()
+        return (
+            await self.checks.guest(self.domains.by_name(self.domains.name_of(guest)))
+        ).to_dict()
 
     async def fix_plan(self, guest: str) -> dict[str, Any]:
         """Return what keeps a guest from starting and what can be done about it, as data."""
-        return await self.repairing.plan(self.domains.by_name(self._name_of(guest)))
+        return await self.repairing.plan(self.domains.by_name(self.domains.name_of(guest)))
 
     async def fix_apply(
         self, guest: str, keys: list[str], transaction: str | None
     ) -> dict[str, Any]:
         """Do what of a plan has *keys*; see `Repairing.apply`."""
-        known = self.domains.by_name(self._name_of(guest))
-        try:
-            return await self.repairing.apply(known, keys, transaction)
-        finally:
-            self.forget_account()
+        known = self.domains.by_name(self.domains.name_of(guest))
+        return await self.repairing.apply(known, keys, transaction)
 
-    def forget_account(self) -> None:
+    def _forget_account(self) -> None:
         """Look QEMU's account up anew: it may be in other groups now."""
         self._account = None
 
     async def fix_undo(self, guest: str) -> dict[str, Any]:
         """Take back the last repair of a guest; see `Repairing.undo`."""
-        try:
-            return await self.repairing.undo(self._name_of(guest))
-        finally:
-            self.forget_account()
+        return await self.repairing.undo(self.domains.name_of(guest))
 
     def fix_list(self, guest: str) -> list[dict[str, Any]]:
         """Return the recorded repairs of a guest, oldest first."""
-        return self.repairing.recorded(self._name_of(guest))
+        return self.repairing.recorded(self.domains.name_of(guest))
 
     def boot_summary(self) -> dict[str, Any]:
         """Return what started with the host in this boot, and where saved guests are kept.
@@ -170,12 +166,3 @@ class Hypervisor:
         ``guests`` has ``name uuid outcome why at`` of each, ``save_dir`` the directory.
         """
         return {"guests": self.domains.autostart.summary(), "save_dir": self.layout.save_dir}
-
-    def _name_of(self, guest: str) -> str:
-        if "/" in guest or "\0" in guest:
-            raise DomainNotFound(f"no domain with matching name '{guest}'")
-        try:
-            wanted = uuids.UUID(guest).bytes
-        except ValueError:
-            return guest
-        return next((one.name for one in self.domains.all() if one.uuid == wanted), guest)

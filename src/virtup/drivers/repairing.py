@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from virtup.drivers.domains import Domains
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Repairing:
-    """The repairs of one daemon's guests; one call at a time changes the host."""
+    """The repairs of one daemon's guests; one call at a time changes the host.
+
+    *on_act* is called after each act and each undoing: what was known of the host may be stale.
+    """
 
     def __init__(
         self,
@@ -36,11 +39,14 @@ class Repairing:
         remedies: Remedies,
         kept: Repairs,
         mender: GuestMender,
+        *,
+        on_act: Callable[[], None] = lambda: None,
     ) -> None:
         self._domains = domains
         self._remedies = remedies
         self._records = kept
         self._mender = mender
+        self._on_act = on_act
         self._lock = asyncio.Lock()
 
     async def plan(self, guest: Guest) -> dict[str, Any]:
@@ -131,7 +137,7 @@ class Repairing:
 
         Raises OperationInvalid when there is none, or the guest runs on what was mended.
         """
-        guest = self._known(name)
+        guest = self._domains.named(name)
         async with self._lock:
             if self._records.last(name) is None:
                 raise OperationInvalid(_nothing_left(name, self._records.of(name)))
@@ -147,7 +153,7 @@ class Repairing:
     def recorded(self, name: str) -> list[dict[str, Any]]:
         """Return the recorded transactions of the guest *name*, oldest first."""
         found = self._records.of(name)
-        if not found and self._known(name) is None:
+        if not found and self._domains.named(name) is None:
             raise DomainNotFound(f"no domain with matching name '{name}', and nothing was mended")
         return [one.summary() for one in found]
 
@@ -191,6 +197,7 @@ class Repairing:
             log.info("guest '%s': %s (%s)", work.guest, option.fix.text, option.finding.code)
             return step
         finally:
+            self._on_act()
             await self._keep(work)
 
     async def _take_back(self, name: str, guest: Guest | None) -> dict[str, Any]:
@@ -213,6 +220,7 @@ class Repairing:
             step.state, step.error = StepState.CHANGED, error.message
         except CannotRepair as error:
             step.error = error.message
+        self._on_act()
         await self._keep(work)
 
     async def _keep(self, work: Transaction) -> None:
@@ -223,9 +231,6 @@ class Repairing:
                 f"the record of the repair cannot be written, so nothing more is changed: "
                 f"'{error.filename}': {error.strerror}"
             ) from error
-
-    def _known(self, name: str) -> Guest | None:
-        return next((one for one in self._domains.all() if one.name == name), None)
 
 
 def _name_in(xml: str) -> str:

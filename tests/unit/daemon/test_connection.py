@@ -188,6 +188,34 @@ async def test_the_server_ends_with_calls_under_way(serve):
     assert await peer.closed()
 
 
+async def test_a_client_may_still_write_when_the_daemon_ends_until_it_hangs_up(serve, monkeypatch):
+    monkeypatch.setattr("virtup.daemon.server._PARTING_S", 20.0)
+    served = await serve()
+    peer, other = await served.connect(), await served.connect()
+    served.server.stop()
+    assert await peer.closed()
+    peer.send("CONNECT_CLOSE")
+    await peer.writer.drain()
+    other.close()
+    await served.settled(lambda: len(served.server.clients) == 1, "the other hung up")
+    assert not served.task.done()
+    peer.close()
+    await asyncio.wait_for(served.task, 10)
+
+
+async def test_a_client_that_does_not_hang_up_is_closed(serve, monkeypatch):
+    monkeypatch.setattr("virtup.daemon.server._PARTING_S", 0.05)
+    served = await serve()
+    peer = await served.connect()
+    served.server.stop()
+    await asyncio.wait_for(served.task, 20)
+    with pytest.raises(ConnectionError):
+        while True:
+            peer.send("CONNECT_CLOSE")
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

@@ -72,10 +72,15 @@ class Lab:
         self.guest, self.mender = Guest(), Mender()
         self.records = Repairs(str(place / "repairs"), FileDisk())
         self.options: list[Option] = []
-        domains: Any = SimpleNamespace(all=lambda: [self.guest])
+        named = {Guest.name: self.guest}
+        domains: Any = SimpleNamespace(all=lambda: [self.guest], named=named.get)
         mender: Any = self.mender
         remedies: Any = self
-        self.repairing = Repairing(domains, remedies, self.records, mender)
+        self.acts = 0
+        self.repairing = Repairing(domains, remedies, self.records, mender, on_act=self._acted)
+
+    def _acted(self) -> None:
+        self.acts += 1
 
     async def of(self, _guest: Guest) -> list[Item]:
         return [Item(one.finding, (one,)) for one in self.options]
@@ -113,6 +118,13 @@ async def test_without_a_record_nothing_changes(lab: Lab, monkeypatch: pytest.Mo
     with pytest.raises(OperationFailed, match="No space left"):
         await lab.apply(option(A))
     assert lab.mender.asked == ["survey a"]
+
+
+async def test_who_keeps_what_a_repair_may_change_is_told_of_each(lab: Lab) -> None:
+    await lab.apply(option(A))
+    assert lab.acts == 1
+    await lab.repairing.undo("vm1")
+    assert lab.acts == 2
 
 
 async def test_of_two_acts_both_are_done_or_none(lab: Lab) -> None:

@@ -22,9 +22,10 @@ async def plan(client: Client, args: Args) -> Reply:
     The reply has ``guest``, ``active`` and ``items``: findings with ``options``, each with a key.
     A document may name any file of the host: a read-only connection may not have one looked into.
     """
-    xml = request(args).get("xml")
+    asked = request(args)
+    xml = asked.get("xml")
     if not isinstance(xml, str):
-        return reply(await client.hypervisor.fix_plan(domain(args)))
+        return reply(await client.hypervisor.fix_plan(domain(asked)))
     if client.readonly:
         raise OperationDenied("read only access prevents the check of a document")
     return reply(await client.hypervisor.repairing.plan_document(xml))
@@ -44,7 +45,7 @@ async def apply(client: Client, args: Args) -> Reply:
     transaction, hypervisor = _transaction(asked), client.hypervisor
     if isinstance(xml, str):
         return reply(await hypervisor.repairing.apply_document(xml, keys, transaction))
-    return reply(await hypervisor.fix_apply(domain(args), keys, transaction))
+    return reply(await hypervisor.fix_apply(domain(asked), keys, transaction))
 
 
 @handles("FIX_DEFINE", program=VIRTUP, writes=_WRITES)
@@ -60,13 +61,13 @@ async def define(client: Client, args: Args) -> Reply:
 @handles("FIX_UNDO", program=VIRTUP, writes=_WRITES)
 async def undo(client: Client, args: Args) -> Reply:
     """Take back the last repair of ``{"domain"}``; the reply is its transaction."""
-    return reply(await client.hypervisor.fix_undo(domain(args)))
+    return reply(await client.hypervisor.fix_undo(domain(request(args))))
 
 
 @handles("FIX_LIST", program=VIRTUP)
 async def recorded(client: Client, args: Args) -> Reply:
     """Tell the recorded repairs of ``{"domain"}``: ``{"transactions": [...]}``."""
-    return reply({"transactions": client.hypervisor.fix_list(domain(args))})
+    return reply({"transactions": client.hypervisor.fix_list(domain(request(args)))})
 
 
 def _transaction(asked: dict[str, Any]) -> str | None:

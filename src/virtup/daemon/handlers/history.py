@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 @handles("WHY", program=VIRTUP)
 async def why(client: Client, args: Args) -> Reply:
     """Tell why the last start of ``{"domain": name or UUID}`` failed, as the driver has it."""
-    return reply(await client.hypervisor.history.why(domain(args)))
+    return reply(await client.hypervisor.history.why(domain(request(args))))
 
 
 @handles("ATTEMPTS", program=VIRTUP)
 async def attempts(client: Client, args: Args) -> Reply:
     """Tell the recorded starts of ``{"domain": name or UUID}``: ``{"attempts": [...]}``."""
-    return reply({"attempts": await client.hypervisor.history.of(domain(args))})
+    return reply({"attempts": await client.hypervisor.history.of(domain(request(args)))})
 
 
 @handles("DIFF", program=VIRTUP)
@@ -35,7 +35,7 @@ async def diff(client: Client, args: Args) -> Reply:
     before, after = _which(asked, "before"), _which(asked, "after")
     if before is None and after is not None:
         raise InvalidArgument("the request has an 'after' and no 'before' to compare it with")
-    return reply(await client.hypervisor.history.diff(domain(args), before, after))
+    return reply(await client.hypervisor.history.diff(domain(asked), before, after))
 
 
 def _which(asked: dict[str, Any], name: str) -> str | None:

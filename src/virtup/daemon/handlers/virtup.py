@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from virtup import __version__
 from virtup.daemon.registry import Args, Reply, handles
-from virtup.daemon.requests import domain as _domain
-from virtup.daemon.requests import reply as _reply
-from virtup.daemon.requests import request as _request
+from virtup.daemon.requests import domain, reply, request
 from virtup.errors import InvalidArgument, OperationDenied
 from virtup.wire.tables import VIRTUP
 
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
 @handles("PING", program=VIRTUP, unopened=True)
 async def ping(_client: Client, args: Args) -> Reply:
     """Tell who serves: ``{"version", "pid"}``."""
-    _request(args)
-    return _reply({"version": __version__, "pid": os.getpid()})
+    request(args)
+    return reply({"version": __version__, "pid": os.getpid()})
 
 
 @handles("CHECK", program=VIRTUP)
@@ -31,16 +29,16 @@ async def check(client: Client, args: Args) -> Reply:
     The reply is a verdict, of all of them ``{"verdicts": [...]}``. A document may name a program
     to run and any file of the host: a read-only connection may not have one looked into.
     """
-    request = _request(args)
+    asked = request(args)
     checks = client.hypervisor.checks
-    if request.get("all") is True:
-        return _reply({"verdicts": [one.to_dict() for one in await checks.all()]})
-    xml = request.get("xml")
+    if asked.get("all") is True:
+        return reply({"verdicts": [one.to_dict() for one in await checks.all()]})
+    xml = asked.get("xml")
     if not isinstance(xml, str):
-        return _reply(await client.hypervisor.check(_domain(args)))
+        return reply(await client.hypervisor.check(domain(asked)))
     if client.readonly:
         raise OperationDenied("read only access prevents the check of a document")
-    return _reply((await checks.document(xml)).to_dict())
+    return reply((await checks.document(xml)).to_dict())
 
 
 @handles("VERIFY_IMAGE", program=VIRTUP, writes="the check of an image")
@@ -51,14 +49,14 @@ async def verify_image(client: Client, args: Args) -> Reply:
     ``disks changed``, ``cannot run here``), ``damage`` and ``sentence`` (both empty where nothing
     is wrong), and ``contents``.
     """
-    path = _request(args).get("path")
+    path = request(args).get("path")
     if not isinstance(path, str) or not path.startswith("/"):
         raise InvalidArgument("the request has no 'path', the absolute path of an image")
-    return _reply(await client.hypervisor.domains.verify_image(path))
+    return reply(await client.hypervisor.domains.verify_image(path))
 
 
 @handles("BOOT", program=VIRTUP)
 async def boot(client: Client, args: Args) -> Reply:
     """Tell what started with the host: ``{"guests": [...], "save_dir"}``, as the driver has it."""
-    _request(args)
-    return _reply(client.hypervisor.boot_summary())
+    request(args)
+    return reply(client.hypervisor.boot_summary())
