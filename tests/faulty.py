@@ -48,14 +48,14 @@ class File:
     data: bytearray = field(default_factory=bytearray)
     mtime_ns: int = 0
 
-    def attributes(self) -> bytes:
+    def attributes(self, names: int) -> bytes:
         """What stat tells of it."""
         seconds, ns = divmod(self.mtime_ns, 10**9)
         times = (seconds, seconds, seconds)
         blocks = -(-len(self.data) // 512)
         return ATTR.pack(
             *(self.number, len(self.data), blocks, *times, ns, ns, ns),
-            *(self.mode, 1, self.uid, self.gid, 0, 4096, 0),
+            *(self.mode, names, self.uid, self.gid, 0, 4096, 0),
         )
 
 
@@ -104,7 +104,7 @@ class Server:
         self._next = ROOT + 1
         self._calls = {
             1: self._lookup, 3: self._getattr, 4: self._setattr, 10: self._unlink,
-            12: self._rename, 14: self._open, 15: self._read, 16: self._write, 17: self._statfs,
+            12: self._rename, 13: self._link, 14: self._open, 15: self._read, 16: self._write, 17: self._statfs,
             18: self._nothing, 20: self._fsync, 25: self._nothing, 26: self._init,
             27: self._open, 28: self._readdir, 29: self._nothing, 30: self._fsyncdir,
             34: self._nothing, 35: self._create, 45: self._rename2,
@@ -170,7 +170,10 @@ class Server:
         return b""
 
     def _entry(self, file: File) -> bytes:
-        return ENTRY.pack(file.number, 0, 0, 0, 0, 0) + file.attributes()
+        return ENTRY.pack(file.number, 0, 0, 0, 0, 0) + self._attributes(file)
+
+    def _attributes(self, file: File) -> bytes:
+        return file.attributes(list(self._names.values()).count(file.number))
 
     def _lookup(self, _file: File, body: bytes, _owner: object) -> bytes:
         number = self._names.get(_text(body))
@@ -179,7 +182,7 @@ class Server:
         return self._entry(self._files[number])
 
     def _getattr(self, file: File, _body: bytes, _owner: object) -> bytes:
-        return struct.pack("<Q2I", 0, 0, 0) + file.attributes()
+        return struct.pack("<Q2I", 0, 0, 0) + self._attributes(file)
 
     def _setattr(self, file: File, body: bytes, owner: object) -> bytes:
         valid, _, _, size, _, _, mtime, _, _, mtime_ns, _, mode, _, uid, gid, _ = (
@@ -249,6 +252,11 @@ class Server:
         self._may_fail("rename", old.decode())
         self._names[new.decode()] = self._names.pop(old.decode())
         return b""
+
+    def _link(self, _file: File, body: bytes, _owner: object) -> bytes:
+        (number,) = struct.unpack_from("<Q", body)
+        self._names[_text(body[8:])] = number
+        return self._entry(self._files[number])
 
     def _readdir(self, _file: File, body: bytes, _owner: object) -> bytes:
         _, offset, size, *_ = READ.unpack_from(body)

@@ -108,6 +108,28 @@ def test_renaming_replaces(place: Place) -> None:
     assert port.read(f"{folder}/b") == b"a"
 
 
+def test_what_is_replaced_has_its_second_name_no_more(place: Place) -> None:
+    port, folder = place
+    disk.write_durably(port, f"{folder}/kept", b"left by a crash")
+    for content in (b"1", b"2"):
+        disk.write_durably(port, f"{folder}/new", content)
+        disk.replace_durably(port, f"{folder}/new", f"{folder}/a", f"{folder}/kept")
+        assert port.list_dir(folder) == ["a"]
+        assert port.read(f"{folder}/a") == content
+
+
+def test_a_second_name_is_of_the_same_file(place: Place) -> None:
+    port, folder = place
+    disk.write_durably(port, f"{folder}/a", b"1")
+    port.link(f"{folder}/a", f"{folder}/b")
+    with pytest.raises(FileExistsError):
+        port.link(f"{folder}/a", f"{folder}/b")
+    with pytest.raises(FileNotFoundError):
+        port.link(f"{folder}/none", f"{folder}/c")
+    port.unlink(f"{folder}/a")
+    assert port.read(f"{folder}/b") == b"1"
+
+
 def test_what_is_set_aside_twice_keeps_both(place: Place) -> None:
     port, folder = place
     names = []

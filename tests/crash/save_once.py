@@ -1,4 +1,7 @@
-"""Run under strace by the power-cut test: one guest is saved, edited, or restored, and no more."""
+"""Run under strace by the power-cut test: one guest is saved, edited, or restored, and no more.
+
+"save again" has an older image in the place of the new one, which is not the guest's any more.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,12 @@ async def main(what: str, root: str) -> None:
         await asyncio.sleep(1)
         await guest.suspend()
         await memory(hv, f"{root}/memory")
+        await guest.managed_save(2)
+    elif what == "save again":
+        guest = hv.domains.by_name("cut")
+        await guest.start(0, 1)
+        os.link(f"{root}/older", f"{hv.domains.saving.saves.path('cut')}")
+        say("begins")
         await guest.managed_save(2)
     elif what == "edit":
         text = XML.replace("<memory", f"<title>{EDITED}</title><memory")

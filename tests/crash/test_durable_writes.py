@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 
@@ -55,6 +56,59 @@ def write(model: Disk) -> None:
 @pytest.mark.parametrize("old", [OLD, None], ids=["replaced", "new"])
 def test_a_durable_write_is_old_or_new_at_any_cut_and_new_after_it(old: bytes | None) -> None:
     assert faults(lambda: fresh(old=old), write, before=old, after=NEW) == []
+
+
+KEPT, PART = "/etc/kept", "/etc/part"
+
+
+def test_what_is_replaced_is_old_or_new_at_any_cut_and_new_after_it() -> None:
+    for cut_at in range(1, 20):
+        model = fresh()
+        model.put(PART, NEW)
+        model.cut_at = cut_at
+        with contextlib.suppress(PowerCut):
+            disk.replace_durably(model, PART, PATH, KEPT)
+        allowed = {OLD, NEW} if model.off else {NEW}
+        found = {world.content(PATH) for world in (*model.worlds(), model.alive_again())}
+        assert found <= allowed, f"cut at call {cut_at}"
+        if not model.off:
+            assert model.content(KEPT) is None
+            return
+    raise AssertionError("the act never ended")
+
+
+@pytest.mark.parametrize("old", [OLD, None], ids=["replaced", "new"])
+def test_what_could_not_be_replaced_for_good_is_there_again(old: bytes | None) -> None:
+    for fail_at in range(1, 20):
+        model = fresh(old=old)
+        model.put(PART, NEW)
+        model.fail_at, model.error = fail_at, errno.EIO
+        try:
+            disk.replace_durably(model, PART, PATH, KEPT)
+        except OSError:
+            assert model.content(PATH) == old, f"call {fail_at} failed"
+            assert {world.content(PATH) for world in model.worlds()} <= {old}
+            assert model.content(KEPT) is None
+            continue
+        assert model.content(PATH) == NEW
+        if model.calls < fail_at:
+            return
+    raise AssertionError("the act never ended")
+
+
+class WithoutLinks(ModelDisk):
+    """A file system that gives no file a second name."""
+
+    def link(self, source: str, target: str) -> None:
+        super()._call(source)
+        raise PermissionError(errno.EPERM, "")
+
+
+def test_where_no_file_has_two_names_it_is_replaced_all_the_same() -> None:
+    model = fresh(kind=WithoutLinks)
+    model.put(PART, NEW)
+    disk.replace_durably(model, PART, PATH, KEPT)
+    assert model.content(PATH) == NEW
 
 
 def test_a_durable_removal_is_done_once_it_returned() -> None:

@@ -20,7 +20,7 @@ import pytest
 from tests import lab
 from tests.crash import trace
 from tests.crash.save_once import EDITED, hypervisor, memory
-from tests.crash.trace import Mark, Op, Rename, Sync
+from tests.crash.trace import Link, Mark, Op, Rename, Sync, Unlink
 from tests.crash.worlds import Piece, World, contents, worlds
 from virtup.errors import VirtError
 from virtup.host.save_file import check_blocks, inspect
@@ -43,10 +43,12 @@ class Recorded:
 
     root: Path
     save: list[Op]
+    again: list[Op]
     edit: list[Op]
     edited: bytes
     restore: list[Op]
     image: bytes
+    newer: bytes
     marked: bytes
     memory: str
     kept: dict[str, bytes] = field(default_factory=dict)
@@ -60,6 +62,10 @@ class Recorded:
         first = {(name, 0): MAGIC_PARTIAL}
         return contents(self.save, {name: self.image}, first)
 
+    def saving_again(self) -> list[Op | Piece]:
+        name = next(op.source for op in self.again if isinstance(op, Rename))
+        return contents(self.again, {name: self.newer}, {(name, 0): MAGIC_PARTIAL})
+
     def editing(self) -> list[Op | Piece]:
         name = next(op.source for op in self.edit if isinstance(op, Rename))
         return contents(self.edit, {name: self.edited}, {(name, 0): self.image})
@@ -70,7 +76,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded() -> Iterator[Recorded]:
-    """One real save and one real restore under strace."""
+    """Two real saves, an edit, and a real restore under strace."""
     if not trace.available():
         pytest.skip("strace is not here, or may not trace")
     root = lab.scratch()
@@ -83,16 +89,21 @@ def recorded() -> Iterator[Recorded]:
         shutil.copy2(folder / "cut.save", root / "unedited")
         edit = trace.record([*once, "edit", str(root)], folder, root / "trace-edit")
         edited = (folder / "cut.save").read_bytes()
+        os.replace(folder / "cut.save", root / "older")
+        again = trace.record([*once, "save again", str(root)], folder, root / "trace-again")
+        newer = (folder / "cut.save").read_bytes()
         os.replace(root / "unedited", folder / "cut.save")
         os.link(folder / "cut.save", root / "marked")
         restored = trace.record([*once, "restore", str(root)], folder, root / "trace-restore")
         yield Recorded(
             root=root,
             save=saved,
+            again=again[again.index(Mark("begins")) + 1 :],
             edit=edit,
             edited=edited,
             restore=restored,
             image=image,
+            newer=newer,
             marked=(root / "marked").read_bytes(),
             memory=(root / "memory").read_text(),
         )
@@ -246,3 +257,37 @@ def test_the_trace_is_of_a_whole_save(recorded):
         "Piece", "Piece", "Piece", "Sync", "Piece", "Sync", "Rename", "Sync",
     ]  # fmt: skip
     assert recorded.image.startswith(MAGIC_WHOLE)
+
+
+def older_or_newer(recorded: Recorded, steps: list[Op | Piece]) -> tuple[set[str], str]:
+    """Which images a save over an older one can leave, and where a cut leaves neither of them."""
+    name, found = f"{recorded.folder}/cut.save", set()
+    images = {recorded.edited: "the older", recorded.newer: "the newer"}
+    for world in worlds(steps, {name: recorded.edited}):
+        which = images.get(dict(world.files).get(name, b""), "neither")
+        if which == "neither" or ("returned" in world.after and which == "the older"):
+            return found, f"{world.cut}: {which}"
+        found.add(which)
+    return found, ""
+
+
+def test_a_cut_in_a_save_over_an_older_state_leaves_one_of_them_whole(recorded):
+    steps = [type(step).__name__ for step in recorded.saving_again() if not isinstance(step, Mark)]
+    assert steps[-4:] == ["Link", "Rename", "Sync", "Unlink"]
+    assert older_or_newer(recorded, recorded.saving_again()) == ({"the older", "the newer"}, "")
+
+
+def older_removed_first(steps: list[Op | Piece]) -> list[Op | Piece]:
+    """The mistake of making room for the new image."""
+    return [Unlink(step.source) if isinstance(step, Link) else step for step in steps]
+
+
+OLDER_MISTAKES = {
+    "older one removed first": older_removed_first,
+    **{name: MISTAKES[name] for name in MISTAKES if name.startswith(("no sync", "header not"))},
+}
+
+
+@pytest.mark.parametrize("mistake", sorted(OLDER_MISTAKES))
+def test_the_model_catches_a_mistake_in_a_save_over_an_older_state(recorded, mistake):
+    assert older_or_newer(recorded, OLDER_MISTAKES[mistake](recorded.saving_again()))[1]

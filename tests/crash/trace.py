@@ -17,7 +17,7 @@ from pathlib import Path
 
 CALLS = (
     "openat,write,pwrite64,writev,pwritev,copy_file_range,fsync,fdatasync,rename,renameat,renameat2,"
-    "unlink,unlinkat,lseek,sendto,sendmsg"
+    "link,linkat,unlink,unlinkat,lseek,sendto,sendmsg"
 )
 LINE = re.compile(
     r"^(?P<start>\d+\.\d+) (?P<call>\w+)\((?P<args>.*)\)\s+= (?P<result>-?\d+)[^<]*<(?P<took>[\d.]+)>$"
@@ -48,6 +48,12 @@ class Rename:
 
 
 @dataclass(frozen=True)
+class Link:
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Unlink:
     path: str
 
@@ -59,7 +65,7 @@ class Mark:
     name: str
 
 
-Op = Write | Sync | Rename | Unlink | Mark
+Op = Write | Sync | Rename | Link | Unlink | Mark
 
 
 def available() -> bool:
@@ -108,10 +114,12 @@ def _ops(calls: list[tuple[float, str, str, int]], folder: str) -> Iterator[Op]:
         if call == "write" and "POWER-CUT:" in args:
             yield Mark(args.partition("POWER-CUT:")[2].partition("\\")[0].strip())
             continue
-        if call.startswith(("rename", "unlink")):
+        if call.startswith(("rename", "link", "unlink")):
             names = [name for name in QUOTED.findall(args) if name.startswith(folder)]
             if call.startswith("rename") and len(names) == 2:
                 yield Rename(names[0], names[1])
+            elif call.startswith("link") and len(names) == 2:
+                yield Link(names[0], names[1])
             elif call.startswith("unlink") and names:
                 yield Unlink(names[0])
             continue

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.trace import Mark, Op, Rename, Sync, Unlink, Write
+from tests.crash.trace import Link, Mark, Op, Rename, Sync, Unlink, Write
 
 SECTOR = 512
 FATES = ("absent", "present", "zeros", "torn", "holes")
@@ -122,6 +122,8 @@ def _apply(disk: Disk, step: Op | Piece, after: set[str]) -> None:
         disk.pieces.append(step)
     elif isinstance(step, Rename):
         disk.entries.append(("rename", step.target, step.source))
+    elif isinstance(step, Link):
+        disk.entries.append(("link", step.target, step.source))
     elif isinstance(step, Unlink):
         disk.entries.append(("unlink", step.path, ""))
     elif any(
@@ -151,7 +153,7 @@ def _names(disk: Disk, entries: Sequence[tuple[str, str, str]]) -> dict[str, str
         elif kind == "unlink":
             names.pop(path, None)
         elif source in names:
-            names[path] = names.pop(source)
+            names[path] = names[source] if kind == "link" else names.pop(source)
     return names
 
 

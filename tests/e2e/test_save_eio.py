@@ -48,6 +48,7 @@ FAILURES = {
     "reading back": ("read", PART, FAR),
     "a sync": ("fsync", PART, 0),
     "the rename": ("rename", PART, 0),
+    "a sync of the directory": ("fsyncdir", "", 0),
 }
 
 

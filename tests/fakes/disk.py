@@ -136,6 +136,13 @@ class ModelDisk:
         self._need_dir(target)
         self._change(posixpath.dirname(target), [(source, None), (target, self.names[source])])
 
+    def link(self, source: str, target: str) -> None:
+        self._call(source)
+        if source not in self.names:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source)
+        self._need_free(target)
+        self._change(posixpath.dirname(target), [(target, self.names[source])])
+
     def symlink(self, target: str, path: str) -> None:
         self._call(path)
         self._need_free(path)

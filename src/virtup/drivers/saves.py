@@ -52,6 +52,10 @@ class Saves:
             path = f"{self._directory}/{entry}"
             if entry.startswith(".") and entry.endswith(save_bytes.EDITED):
                 durable.remove_durably(self._disk, path)  # the image is whole under its own name
+            elif entry.startswith(".") and entry.endswith(f"{SUFFIX}{save_bytes.OLD}"):
+                name = entry[1 : -len(f"{SUFFIX}{save_bytes.OLD}")]
+                save_file.settle(self.path(name))
+                self._known.add(name)
             elif entry.startswith(".") and entry.endswith(save_bytes.PART):
                 name = entry[1 : -len(f"{SUFFIX}{save_bytes.PART}")]
                 if name in running:

@@ -282,7 +282,9 @@ class Saving:
             note = machine.saving
             if note is None:
                 continue
-            if await asyncio.to_thread(save_file.is_of, note.path, note.id):
+            finished = await asyncio.to_thread(save_file.is_of, note.path, note.id)
+            await asyncio.to_thread(save_file.settle, note.path)
+            if finished:
                 log.warning("guest '%s': its save to '%s' is finished", machine.name, note.path)
                 await machine.end_quietly(Shutoff.SAVED)
                 continue

@@ -21,6 +21,12 @@ import stat
 from collections.abc import Iterator
 from typing import Protocol
 
+_NO_SECOND_NAME = {
+    *(errno.ENOENT, errno.EPERM, errno.EMLINK),
+    *(errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV),
+}
+"""Why a file gets no second name: it is not there, or it or its file system takes none."""
+
 _LEFTOVER_HEAD = ".virtup-"
 _LEFTOVER_TAIL = ".new"
 
@@ -51,6 +57,9 @@ class Disk(Protocol):
 
     def rename(self, source: str, target: str) -> None:
         """Give *source* the name *target*, in place of what had it, at once."""
+
+    def link(self, source: str, target: str) -> None:
+        """Give the file *source* a second name, *target*, which must not be there."""
 
     def symlink(self, target: str, path: str) -> None:
         """Make the link *path*, which must not be there."""
@@ -120,6 +129,10 @@ class FileDisk:
         """Rename within one file system."""
         os.rename(source, target)
 
+    def link(self, source: str, target: str) -> None:
+        """Make a hard link."""
+        os.link(source, target, follow_symlinks=False)
+
     def symlink(self, target: str, path: str) -> None:
         """Make a symbolic link."""
         os.symlink(target, path)
@@ -177,6 +190,45 @@ def rename_durably(disk: Disk, source: str, target: str) -> None:
     disk.sync_dir(os.path.dirname(target))
     if os.path.dirname(source) != os.path.dirname(target):
         disk.sync_dir(os.path.dirname(source))
+
+
+def replace_durably(disk: Disk, source: str, target: str, kept: str) -> None:
+    """Give *source* the name *target* of the same directory, durably, in place of what had it.
+
+    When this raises OSError, what had the name has it, as far as the disk lets it; what it was
+    to be replaced by has its own name or none. Until then it has the second name *kept*: that
+    may be left behind by a crash. A file system without second names cannot give it back.
+    """
+    there = _has_second_name(disk, target, kept)
+    with _removed_on_error(disk, kept):
+        disk.rename(source, target)
+    folder = os.path.dirname(target)
+    try:
+        disk.sync_dir(folder)
+    except OSError:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            if there:
+                disk.rename(kept, target)
+            else:
+                disk.unlink(target)
+            disk.sync_dir(folder)
+        raise
+    if there:
+        with contextlib.suppress(OSError):  # the new one is durable: the old may stay
+            disk.unlink(kept)
+
+
+def _has_second_name(disk: Disk, path: str, name: str) -> bool:
+    """Give a file a second name, if there is one and it can have one; tell whether it has."""
+    with contextlib.suppress(FileNotFoundError):
+        disk.unlink(name)
+    try:
+        disk.link(path, name)
+    except OSError as error:
+        if error.errno not in _NO_SECOND_NAME:
+            raise
+        return False
+    return True
 
 
 def remove_durably(disk: Disk, path: str) -> bool:

@@ -6,12 +6,13 @@ import errno
 import fcntl
 import os
 
-PART, EDITED = ".virtup-part", ".virtup-edited"
-"""How the temporary names of a new image end, and of one that is written anew."""
+PART, EDITED, OLD = ".virtup-part", ".virtup-edited", ".virtup-old"
+"""How temporary names end: of a new image, of one that is written anew, and of one that either is
+to replace and has not replaced for good."""
 
 
 def temporary_of(path: str, kind: str) -> str:
-    """Return the name under which the image *path* is written; *kind* is `PART` or `EDITED`."""
+    """Return the name under which the image *path* is written; *kind* is `PART`, `EDITED` or `OLD`."""
     folder, name = os.path.split(path)
     return f"{folder}/.{name[:200]}{kind}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -10,7 +11,7 @@ from typing import Any
 
 from virtup.host import disk as durable
 from virtup.host.disk import Disk
-from virtup.host.save_bytes import EDITED, create, read_exactly, temporary_of, write_all
+from virtup.host.save_bytes import EDITED, OLD, create, read_exactly, temporary_of, write_all
 from virtup.host.save_file import Image
 from virtup.model import save_image
 from virtup.model.save_image import (
@@ -28,7 +29,9 @@ def replace_xml(image: Image, head: Head, disk: Disk) -> None:
 
     Raises OSError, and ImageDamaged for an image that is restored meanwhile; it is as it was then.
     """
-    facts = replace(image.trailer.facts, xml=head.xml) if image.trailer is not None else None
+    facts = None
+    if image.trailer is not None:
+        facts = replace(image.trailer.facts, xml=save_image.without_secrets(head.xml))
     _rewrite(image, head, facts, disk)
 
 
@@ -57,10 +60,11 @@ def _rewrite(image: Image, head: Head, facts: Facts | None, disk: Disk) -> None:
             _renew_trailer(target, image, image.trailer, facts)
         os.fsync(target)
         _require_unused(source, image)
-        durable.rename_durably(disk, temporary, image.path)
+        durable.replace_durably(disk, temporary, image.path, temporary_of(image.path, OLD))
     except BaseException:
         if target >= 0:
-            os.unlink(temporary)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.unlink(temporary)
         raise
     finally:
         os.close(source)

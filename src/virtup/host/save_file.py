@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from virtup.host import disk as durable
+from virtup.host import save_bytes
 from virtup.host.disk import FileDisk
 from virtup.host.save_bytes import read_into, write_all
 from virtup.model import save_image
@@ -174,15 +175,42 @@ def open_stream(image: Image) -> int:
     return fd
 
 
+def settle(path: str) -> None:
+    """Give an image its name again that a save or an edit did not replace for good; or remove it.
+
+    For one that was cut short. What replaced it is taken back when it says that it is incomplete.
+    """
+    kept = save_bytes.temporary_of(path, save_bytes.OLD)
+    if _is_unfinished(path):
+        with contextlib.suppress(FileNotFoundError):
+            durable.rename_durably(FileDisk(), kept, path)
+    else:
+        durable.remove_durably(FileDisk(), kept)
+
+
+def _is_unfinished(path: str) -> bool:
+    try:
+        inspect(path)
+    except ImageDamaged as damage:
+        return damage.kind is Damage.INCOMPLETE or not os.path.lexists(path)
+    return False
+
+
 def mark_consumed(image: Image, now_ns: int) -> None:
     """Note durably in *image* that its guest runs again; before its first instruction.
 
-    An image of libvirt's has no place for the note: it is renamed, if it has a name for that.
+    An image of libvirt's has no place for the note: it is renamed, if it has a name for that,
+    and has its own again when that raises OSError.
     """
     if image.trailer is not None:
         _mark(image, save_image.consumed_mark(now_ns))
     elif image.retired:
-        durable.rename_durably(FileDisk(), image.path, image.retired)
+        try:
+            durable.rename_durably(FileDisk(), image.path, image.retired)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                mark_unused(image)
+            raise
 
 
 def mark_unused(image: Image) -> None:

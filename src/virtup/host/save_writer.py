@@ -15,7 +15,15 @@ import threading
 
 from virtup.host import disk as durable
 from virtup.host.disk import Disk
-from virtup.host.save_bytes import create, let_go, read_exactly, read_into, write_all
+from virtup.host.save_bytes import (
+    OLD,
+    create,
+    let_go,
+    read_exactly,
+    read_into,
+    temporary_of,
+    write_all,
+)
 from virtup.model import save_image
 from virtup.model.save_image import BLOCK_BYTES, Facts, Head, Trailer, digest
 
@@ -57,7 +65,7 @@ class Writer:
         """Add the trailer, make everything durable, and give the image its name.
 
         Blocks for as long as the disk takes. Raises OSError; nothing has its name then but what
-        had it before, or nothing at all when the rename alone could not be made durable.
+        had it before.
         """
         assert self._head is not None
         assert self._follower is not None
@@ -79,14 +87,15 @@ class Writer:
         if self._past_cache:
             let_go(fd)
         try:
-            durable.rename_durably(self._disk, self.temporary, self.path)
+            kept = temporary_of(self.path, OLD)
+            durable.replace_durably(self._disk, self.temporary, self.path, kept)
         except OSError:
             self._take_back()
             raise
         self._close()
 
     def _take_back(self) -> None:
-        """Have an image be none that may have its name and is not durable: its guest runs on."""
+        """Have an image be none that may have its name after a crash: its guest runs on."""
         with contextlib.suppress(OSError):
             write_all(self.fd, save_image.MAGIC_PARTIAL, 0)
             os.fdatasync(self.fd)

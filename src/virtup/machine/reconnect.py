@@ -178,7 +178,9 @@ class Recovery:
 
         What is left of a managed save stays: the guest's next start says that it is lost.
         """
-        if save_file.is_of(note.path, note.id):
+        finished = save_file.is_of(note.path, note.id)
+        save_file.settle(note.path)
+        if finished:
             return True
         managed = os.path.dirname(note.path) == self._layout.save_dir
         if not managed and save_bytes.clear(note.temporary):

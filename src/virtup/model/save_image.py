@@ -60,6 +60,7 @@ EDITS_MAX = 3
 """So many differences of two definitions are told; more are counted."""
 
 _SECRET = re.compile(r" passwd=('[^']*'|\"[^\"]*\")")
+"""The only secret that a definition holds itself: a display's password."""
 
 
 class Damage(Enum):
@@ -247,8 +248,8 @@ class Facts:
     """What was true when the guest stopped.
 
     ``disks`` maps a path to its fingerprint (`virtup.host.fingerprint`), ``saved`` is ISO 8601,
-    ``id`` is this save's own. ``xml`` is the definition once more, to tell what became of the one
-    in the head.
+    ``id`` is this save's own. ``xml`` is the definition once more, without its secrets, to tell
+    what became of the one in the head.
     """
 
     uuid: str = ""
@@ -264,11 +265,15 @@ class Facts:
         """Return how *now* differs from the definition that was saved, "" when that is not known."""
         if not self.xml:
             return ""
-        texts = (_SECRET.sub("", text) for text in (self.xml, now))
-        found = list(changes(compare(*texts)))
+        found = list(changes(compare(*map(without_secrets, (self.xml, now)))))
         told = [_edit(one) for one in found[:EDITS_MAX]]
         more = [f"and {len(found) - EDITS_MAX} more"] if len(found) > EDITS_MAX else []
         return "; ".join(told + more)
+
+
+def without_secrets(xml: str) -> str:
+    """Return a definition as it may stand where nobody looks for a password."""
+    return _SECRET.sub("", xml)
 
 
 def _edit(change: Change) -> str:

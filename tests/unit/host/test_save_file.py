@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
 import threading
@@ -21,6 +23,7 @@ from virtup.host.save_file import (
     mark_consumed,
     mark_unused,
     open_stream,
+    settle,
 )
 from virtup.host.save_writer import Writer
 from virtup.model import save_image
@@ -359,3 +362,66 @@ def test_an_edited_definition_is_the_saved_one_from_then_on(tmp_path):
     edited = inspect(str(path)).trailer
     assert edited is not None
     assert edited.facts.xml == head.xml
+
+
+class Unsynced(FileDisk):
+    """Directories that cannot be synced; keeps a second name of what is renamed."""
+
+    def rename(self, source: str, target: str) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.link(source, f"{source}.seen")
+        super().rename(source, target)
+
+    def sync_dir(self, path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_name_that_is_not_durable_goes_back_and_its_image_is_none(tmp_path, older):
+    path = tmp_path / "g"
+    before = write(path, b"old" * 1000) if older else None
+    writer = Writer(str(path), f"{path}.part", Unsynced())
+    writer.begin(make_head(XML, was_running=False))
+    os.write(writer.fd, b"new")
+    with pytest.raises(OSError, match="Input/output error"):
+        writer.finish(FACTS)
+    writer.discard()
+    with pytest.raises(ImageDamaged) as seen:
+        inspect(f"{path}.part.seen")
+    assert seen.value.kind is Damage.INCOMPLETE
+    kept = sorted(one.name for one in tmp_path.iterdir() if not one.name.endswith(".seen"))
+    assert kept == (["g"] if older else [])
+    assert before is None or whole(path) == before
+
+
+def test_an_edit_that_is_not_durable_leaves_the_image_as_it_was(tmp_path):
+    path = tmp_path / "g"
+    image = write(path, b"stream")
+    with pytest.raises(OSError, match="Input/output error"):
+        replace_xml(image, Head(image.head.header, XML.replace("g<", "g2<")), Unsynced())
+    assert whole(path) == image
+
+
+def test_what_a_save_that_was_cut_short_was_to_replace_is_settled(tmp_path):
+    path, kept = tmp_path / "g", tmp_path / ".g.virtup-old"
+    old = write(path, b"old").head
+    for newer in (b"", save_image.MAGIC_PARTIAL.ljust(200, b"x")):
+        os.rename(path, kept)
+        if newer:
+            path.write_bytes(newer)
+        settle(str(path))
+        assert whole(path).head == old
+        assert not kept.exists()
+    for content in (path.read_bytes(), b"not of virtup's"):
+        path.write_bytes(content)
+        os.link(path, kept)
+        settle(str(path))
+        assert path.read_bytes() == content
+        assert not kept.exists()
+
+
+def test_a_display_password_stands_in_the_head_alone(tmp_path):
+    path = tmp_path / "g"
+    image = write(path, b"stream", xml=LONG)
+    replace_xml(image, Head(image.head.header, LONG), FileDisk())
+    assert path.read_bytes().count(b"hidden!") == 1

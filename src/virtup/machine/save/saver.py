@@ -30,7 +30,7 @@ from virtup.machine.status import SaveNote
 from virtup.model.domain import format_domain
 from virtup.model.domain.inactive import as_definition
 from virtup.model.save_format import Format
-from virtup.model.save_image import Facts, make_head
+from virtup.model.save_image import Facts, make_head, without_secrets
 
 END_WAIT_S = 2.0
 """How long a QEMU whose monitor ended may take to be gone, before it is taken for alive."""
@@ -109,7 +109,7 @@ async def _write(
         machine=str(live.os.machine),
         disks=disks,
         id=note.id,
-        xml=xml,
+        xml=without_secrets(xml),
     )
     await _beyond_recall(asyncio.to_thread(writer.finish, facts))
 

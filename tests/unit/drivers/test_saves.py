@@ -1,0 +1,46 @@
+"""What a daemon that comes up makes of the files in its directory of saved guests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from virtup.drivers.saves import Saves
+from virtup.host.disk import FileDisk
+from virtup.host.layout import find
+from virtup.model.save_image import MAGIC_PARTIAL
+
+
+def opened(
+    root: Path, files: dict[str, bytes], running: set[str]
+) -> tuple[Saves, dict[str, bytes]]:
+    """Saves over a directory with *files*, and what is in it then."""
+    layout = find("session", root=str(root), env={}, uid=os.getuid())
+    folder = Path(layout.save_dir)
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    saves = Saves(layout, FileDisk())
+    saves.open(running)
+    return saves, {one.name: one.read_bytes() for one in folder.iterdir()}
+
+
+def test_an_image_that_was_not_replaced_for_good_has_its_name_again(tmp_path):
+    files = {"g.save": MAGIC_PARTIAL.ljust(200, b"-"), ".g.save.virtup-old": b"older"}
+    saves, left = opened(tmp_path, files, set())
+    assert left == {"g.save": b"older"}
+    assert saves.has("g")
+
+
+def test_a_second_name_beside_an_image_goes(tmp_path):
+    saves, left = opened(tmp_path, {"g.save": b"newer", ".g.save.virtup-old": b"older"}, set())
+    assert left == {"g.save": b"newer"}
+    assert saves.has("g")
+
+
+def test_a_part_is_set_aside_unless_its_guest_runs(tmp_path):
+    parts = {f".{name}.save.virtup-part": b"part" for name in ("on", "off")}
+    saves, left = opened(tmp_path, parts, {"on"})
+    assert left == {"off.save.incomplete": b"part"}
+    assert "it is incomplete" in saves.loss("off")
+    assert saves.loss("off") == saves.loss("on") == ""
