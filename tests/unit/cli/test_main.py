@@ -28,6 +28,7 @@ def test_every_verb_is_loaded_by_its_name_and_says_what_it_does(name: str, virtu
     assert asked.out.startswith(f"  NAME\n    {name} - {verb.summary}\n\n  SYNOPSIS\n    {name}")
     assert all(f"--{option}" in asked.out for option in names)
     assert virtup("help", name).out == f"{asked.out}\n"
+    assert max(map(len, asked.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,7 @@ def test_help(virtup: Virtup) -> None:
     assert (whole.status, whole.err) == (0, "")
     assert whole.out == virtup("-h", "list").out == virtup().out
     assert all(f"    {name} " in whole.out for name in MODULES)
+    assert max(map(len, whole.out.splitlines())) <= 80
     grouped = virtup("help").out
     for keyword, (title, verbs) in FAMILIES.items():
         assert f" {title} (help keyword '{keyword}'):\n" in grouped

@@ -18,15 +18,15 @@ _SHORT = {"would start": "yes", _NO: "no", "is running": "runs"}
 
 @verb(
     "check",
-    "tell whether a domain would start now, and what it would fail of",
+    "tell whether a domain would start now, and why not",
     text("domain", "domain name, id or uuid, or a file with its XML", completes="guest"),
     flag("all", "check every domain, a line each"),
     flag("boot", "tell who comes back at the next boot, in which order, and what bars it"),
     flag("shutdown", "tell who would be saved if the host went down now, and what that needs"),
     description=(
-        "Nothing is started, made or changed. A word that is both a domain and a file is the\n"
-        "domain; './NAME' is the file. The exit status is 0 for what would start or runs already,\n"
-        "and 1 for what would not. What only may keep it from starting is told, and counts as 0.\n"
+        "Nothing is started, made or changed. A word that is both a domain and a file is the "
+        "domain; './NAME' is the file. The exit status is 0 for what would start or runs already, "
+        "and 1 for what would not. What only may keep it from starting is told, and counts as 0. "
         "--boot and --shutdown give 1 when a guest does not come back that is to, or is not saved."
     ),
 )

@@ -15,7 +15,7 @@ from virtup.cli.verb import verb
     flag("force", "take the console from whoever has it"),
     flag("safe", "only connect if nobody else can at the same time"),
     description=(
-        "Ctrl-] ends it (--escape in front of the verb changes that). Where stdin is no terminal,\n"
+        "Ctrl-] ends it (--escape in front of the verb changes that). Where stdin is no terminal, "
         "its end does not end the console."
     ),
 )

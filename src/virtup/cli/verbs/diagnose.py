@@ -44,7 +44,7 @@ SHOWN = 3
         completes="file",
     ),
     description=(
-        "Needs no daemon and changes nothing; '-' is standard input. Of text alone nothing is\n"
+        "Needs no daemon and changes nothing; '-' is standard input. Of text alone nothing is "
         "proven. With -c qemu:///system and a domain its last start is diagnosed on this host."
     ),
     connects=False,

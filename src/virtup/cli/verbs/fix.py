@@ -34,12 +34,12 @@ AUTO = "auto"
     flag("undo", "take the last repair back"),
     flag("list", "list the repairs that were done"),
     description=(
-        "Without an option, shows what would be done. A word that is both a domain and a file is\n"
-        "the domain; './NAME' is the file. The guest in a file is defined, with what was mended;\n"
-        "the file stays as it is. What needs a yes is left alone where there is no terminal to ask\n"
-        "on and no --yes. What needs knowledge is told, never done. Every repair is recorded\n"
-        "before it is done, and --undo brings back what was there. No process is killed, and no\n"
-        "data is deleted. The exit status of --apply is 0 when the domain runs (with --no-start:\n"
+        "Without an option, shows what would be done. A word that is both a domain and a file is "
+        "the domain; './NAME' is the file. The guest in a file is defined, with what was mended; "
+        "the file stays as it is. What needs a yes is left alone where there is no terminal to ask "
+        "on and no --yes. What needs knowledge is told, never done. Every repair is recorded "
+        "before it is done, and --undo brings back what was there. No process is killed, and no "
+        "data is deleted. The exit status of --apply is 0 when the domain runs (with --no-start: "
         "when all was mended)."
     ),
 )

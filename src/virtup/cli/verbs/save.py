@@ -38,7 +38,7 @@ _VERBOSE = flag("verbose", "print how far the save is")
     *after("restore"),
     _VERBOSE,
     description=(
-        "'restore' brings it back. When this ends well the file survives a power cut; when it\n"
+        "'restore' brings it back. When this ends well the file survives a power cut; when it "
         "fails the domain runs on. Ctrl-C aborts it."
     ),
 )
@@ -78,7 +78,7 @@ def save(
     *after("restore"),
     flag("reset-nvram", "make the NVRAM anew from its template"),
     description=(
-        "The memory is checked before it runs, where virtup saved it, and the disks against what\n"
+        "The memory is checked before it runs, where virtup saved it, and the disks against what "
         "they were. The same state is not run twice."
     ),
 )
@@ -98,13 +98,13 @@ def restore(run: Run, *, file: str, xml: str | None, **given: bool) -> None:
 
 @verb(
     "managedsave",
-    "save a running domain and stop it; its next start brings it back",
+    "save a running domain and stop it till its next start",
     guest(),
     flag("bypass-cache", "write past the file system's cache"),
     *after("next start"),
     _VERBOSE,
     description=(
-        "When this ends well the state survives a power cut; when it fails the domain runs on.\n"
+        "When this ends well the state survives a power cut; when it fails the domain runs on. "
         "Ctrl-C aborts it."
     ),
 )

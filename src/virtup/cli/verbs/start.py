@@ -22,7 +22,7 @@ _FLAGS: tuple[Option, ...] = (
     flag("paused", "leave the guest paused after the start"),
     flag("autodestroy", "destroy the guest when this command ends"),
 )
-_PASS_FDS = text("pass-fds", "hand file descriptors N,M,... to the guest (not supported)")
+_PASS_FDS = text("pass-fds", "file descriptors to hand to the guest (not supported)")
 _RESET_NVRAM = flag("reset-nvram", "make the NVRAM anew from its template")
 
 

@@ -24,14 +24,14 @@ _MIB = 1024 * 1024
 
 @verb(
     "save-verify",
-    "check the file of a saved domain and tell what is in it",
+    "check the file of a saved domain; tell what is in it",
     text("image", "file with a saved domain", required=True, completes="file"),
     flag("accept-disks", "have it restored beside its disks as they are now, changed as they are"),
     flag("yes", "do not ask"),
     description=(
-        "Reads all of it. Files of libvirt's own carry no digests: of their memory nothing can be\n"
-        "told. The exit status is 0 for a file that would be restored, 1 for a damaged one or one\n"
-        "that cannot be read; and for a whole one 2 when it was restored before, 3 when its disks\n"
+        "Reads all of it. Files of libvirt's own carry no digests: of their memory nothing can be "
+        "told. The exit status is 0 for a file that would be restored, 1 for a damaged one or one "
+        "that cannot be read; and for a whole one 2 when it was restored before, 3 when its disks "
         "changed since, 4 when its machine or CPU is not here."
     ),
 )
