@@ -43,6 +43,14 @@ _AROUND = re.compile(
     r"|^\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4}: \d+: \w+ : (?:\w+:\d+ : )?",  # a system log's head, libvirtd's
     re.MULTILINE,
 )
+_STRING = r"(?:[^\"\\\n]|\\.)*"
+_WRAPPED = re.compile(
+    r"\b\w*Error\(Code=\d+, Domain=\d+, Message=(?P<go>'{1,2})(?P<binding>[^\0]{0,4000}?)(?P=go)\)"
+    rf"|^\{{.*?\"msg\":\"(?P<json>{_STRING})\"(?:.*?\"reason\":\"(?P<reason>{_STRING})\")?.*\}}$"
+    rf"|^.*?\blevel=\w+ .*?\bmsg=\"(?P<fmt>{_STRING})\".*$",
+    re.MULTILINE,
+)
+"""A message as libvirt's binding for Go, a log in JSON and one in logfmt print it."""
 WIDTHS = (60, 120)
 """So wide are the windows and pages that break lines."""
 _BREAK = re.compile(
@@ -100,9 +108,19 @@ def plain(text: str) -> str:
     text = text.replace("\r\n", "\n")
     if _MARKED.search(text):
         text = html.unescape(_TAG.sub("", text))
+    text = _WRAPPED.sub(_message, text)
     if '\\"' in text or "\\u" in text:  # a string within JSON
         text = _CODE.sub(lambda code: chr(int(code[1], 16)), text).replace('\\"', '"')
     return _AROUND.sub("", _COLOUR.sub("", text))
+
+
+def _message(wrapped: re.Match[str]) -> str:
+    """What a binding or a structured log was given to say."""
+    if wrapped["binding"] is not None:
+        return (
+            wrapped["binding"].replace("''", "'") if wrapped["go"] == "''" else wrapped["binding"]
+        )
+    return ": ".join(filter(None, (wrapped["json"], wrapped["reason"], wrapped["fmt"])))
 
 
 def is_broken(text: str) -> bool:

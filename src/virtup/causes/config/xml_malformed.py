@@ -32,7 +32,7 @@ CODE = "VU110"
 SLUG = "xml-malformed"
 
 _WORDS = re.compile(
-    r"(?:\((?P<a>[\w .-]+)\):(?P<line>\d+): [^\n]*"
+    r"(?:\((?P<a>\w+_(?:definition|xml|options|params|id|description))\):(?P<line>\d+): [^\n]*"
     r"|(?:tag mismatch|premature end of data|start tag expected|document is empty"
     r"|specification mandates? value|construct error|unescaped '<'|EntityRef: expecting|extra content at the end|not well-formed)[^\n]*)",
     re.IGNORECASE,

@@ -14,6 +14,8 @@ Correct the value.
 - `<uuid> is 'not-a-uuid', accepted is a UUID such as ...`
 - `malformed uuid element`, `cannot parse uuid` (libvirt)
 - `unknown suffix 'MegaByte'` (libvirt)
+- `Invalid value for attribute 'bus' in element 'target': 'nvme'.` (libvirt)
+- `unknown watchdog model 'abc'` (libvirt)
 """
 
 from __future__ import annotations
@@ -40,6 +42,14 @@ _LIBVIRTS = re.compile(
     r"|unknown suffix '(?P<suffix>[^'\n]+)'|invalid unit '(?P<unit>[^'\n]+)'",
     re.IGNORECASE,
 )
+_ENUM = re.compile(
+    r"(?P<sure>invalid value for (?:attribute|element) '(?P<a>[^'\n]+)'(?: in element '(?P<in>[^'\n]+)')?"
+    r": '(?P<v>[^'\n]*)')"
+    r"|(?:XML error|unsupported configuration|internal error|invalid argument): "
+    r"(?:unknown|unsupported|unexpected|invalid|unrecogni[sz]ed) (?!PCI header)(?P<b>[\w -]{3,40}?)(?: value)?:? '(?P<w>[^'\n]*)'",
+    re.IGNORECASE,
+)
+"""What libvirt says of a word that is none of those it knows there."""
 _SAID = (
     "XML error: <uuid> is 'not-a-uuid', accepted is a UUID such as 4dea22b3-1d52-d8f3-2516-782e98 "
     "(/srv/vm.xml, line 3, column 3)"
@@ -48,12 +58,15 @@ POSITIVE = (
     Evidence(error=_SAID),
     Evidence(error="error: XML error: malformed uuid element"),
     Evidence(error="error: invalid argument: unknown suffix 'MegaByte'"),
+    Evidence(error="XML error: Invalid value for attribute 'bus' in element 'target': 'nvme'."),
+    Evidence(error="unsupported configuration: unknown watchdog model 'abc'"),
 )
 NEGATIVE = (
     Evidence(
         error="XML error: attribute 'type' of <disk> is 'volume', accepted is 'file' or 'block' "
         "(/srv/vm.xml, line 12, column 5)"
     ),
+    Evidence(error="unsupported configuration: unknown keymap"),
     Evidence(error="XML error: no PCI buses available for this <disk> (/srv/vm.xml, line 12)"),
 )
 
@@ -83,6 +96,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         return
     seen = said(ev).find(_LIBVIRTS)
     if seen is None:
+        yield from _unknown(ev)
         return
     unit = seen["suffix"] or seen["unit"]
     what = f"The unit '{unit}' of a size" if unit else "The UUID"
@@ -95,6 +109,22 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (_fix(f"{right}, in the definition"),),
         seen.at,
     )
+
+
+def _unknown(ev: Evidence) -> Iterator[Finding]:
+    """Yield the word that libvirt does not know: a newer or another libvirt may."""
+    for seen in said(ev).find_all(_ENUM):
+        value, what = seen["v"] or seen["w"], seen["a"] or seen["b"]
+        where = f" of <{seen['in']}>" if seen["in"] else ""
+        yield _found(
+            f"This libvirt does not know the value '{value}' for '{what}'{where}.",
+            what,
+            Certainty.LIKELY if seen["sure"] else Certainty.POSSIBLE,
+            (seen.quote,),
+            (_fix("correct it in the definition, or use a libvirt that knows it"),),
+            seen.at,
+        )
+        return
 
 
 def _fix(text: str) -> Fix:

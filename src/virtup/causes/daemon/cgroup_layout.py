@@ -39,7 +39,7 @@ _TOLD = Told(
         r"(?:unable to|cannot) find (?P<subject>'?\w+'? cgroups? controller mount|cgroup mount\w*)",
         r"cgroups? controller '?(?P<subject>[\w,]+)'? (?:is )?not (?:mounted|available|found|enabled)",
         r"(?:unable|failed) to (?:write to|open|create) '?(?P<subject>/sys/fs/cgroup/(?!\S*(?:memsw|swap))[^'\s]*)'?: (?:device or resource busy|invalid argument|no such file|operation not (?:permitted|supported)|permission denied|read-only)",
-        r"unknown controller '?(?P<subject>\w+)'?",
+        r"unknown (?:cgroups? )?controller '?(?P<subject>(?:cpu|cpuacct|cpuset|memory|devices|freezer|blkio|io|pids|net_cls|perf_event)\b)'?",
         r"unable to find cgroup for (?P<subject>\S+)",
         r"unable to (?:set|get|modify)[^\n]*cgroup[^\n]*",
     ),
@@ -53,6 +53,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(error="XML error: Unknown controller type 'nvme'"),
     Evidence(
         error="Unable to write to '/sys/fs/cgroup/memory/machine/memory.memsw.limit_in_bytes': No such file or directory"
     ),

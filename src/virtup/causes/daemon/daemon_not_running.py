@@ -34,6 +34,7 @@ _TOLD = Told(
     phrases=(
         r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:no such file|connection refused)",
         r"dial unix (?P<subject>/\S*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?): [^\n]*(?:no such file|connection refused)",
+        r"'(?P<subject>/[^'\n]*(?:libvirt|virt(?!log|lock)\w+d)(?:-admin)?-sock(?:-ro)?)': (?:no such file|connection refused)",
         r"libvirtd may need to be started: (?:no such|connection refused)",
     ),
     doubtful=(r"cannot use direct socket mode if no URI is set",),
@@ -43,6 +44,9 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(
         error="error: Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory"
+    ),
+    Evidence(
+        error="impossibile connettersi a '/app/run/libvirt/libvirt-sock-ro': No such file or directory"
     ),
 )
 NEGATIVE = (

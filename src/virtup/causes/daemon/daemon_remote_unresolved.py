@@ -33,16 +33,22 @@ _TOLD = Told(
     otherwise="A host name cannot be resolved.",
     subject="the host name",
     phrases=(
-        r"(?:unable to|cannot|could not|failed to) resolve (?:address|hostname|host) '?(?P<subject>[\w.-]+)'?[^\n]*",
+        r"(?:unable to|cannot) resolve address '?(?P<subject>[\w.-]+)'? (?:service|port)[^\n]*",
+        r"(?:end of file while reading data|cannot recv data): ssh: could not resolve hostname (?P<subject>[\w.-]+)",
         r"unable to connect to (?:libvirt )?(?:server )?at '(?P<subject>[^'\n]+):\d+': (?:name or service not known|temporary failure in name resolution|no address associated)",
     ),
+    doubtful=(r"\bssh: could not resolve hostname (?P<subject>[\w.-]+)",),
     fixes=(Fix("see what the name service says", ("getent hosts {subject}",)),),
 )
 POSITIVE = (
+    Evidence(
+        error="End of file while reading data: ssh: Could not resolve hostname kvm7: Name or service not known"
+    ),
     Evidence(error="unable to resolve address 'host1' service '49155': Name or service not known"),
     Evidence(error="unable to connect to server at 'hostx:16514': Name or service not known"),
 )
 NEGATIVE = (
+    Evidence(error="curl: (6) Could not resolve host: example.org"),
     Evidence(error="error: unable to connect to server at 'host:16509': Connection refused"),
 )
 

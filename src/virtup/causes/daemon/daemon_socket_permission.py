@@ -31,6 +31,7 @@ _TOLD = Told(
     phrases=(
         r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*permission denied",
         r"(?:dial unix|connect\(?\)?:?) (?P<subject>/\S*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?):? [^\n]*permission denied",
+        r"'(?P<subject>/[^'\n]*(?:libvirt|virt(?!log|lock)\w+d)(?:-admin)?-sock(?:-ro)?)': permission denied",
     ),
     fixes=(
         Fix("join the group, then log in again", ("usermod -aG libvirt USER",), Safety.CONFIRM),

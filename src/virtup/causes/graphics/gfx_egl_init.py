@@ -39,11 +39,13 @@ _TOLD = Told(
     phrases=(
         r"\begl: (?:no drm|render node|egl\w+ failed|failed|gbm_\w+|not available|error)[^\n]*",
         r"failed to initiali[sz]e EGL[^\n]*",
-        r"(?:could not|cannot|unable to|failed to) open (?:drm )?(?:render ?node)?:? ?'?(?P<subject>/dev/dri/\w+)'?[^\n]*",
+        r"^(?![^\n]*(?:libEGL|MESA)\b)[^\n]*(?:could not|cannot|unable to|failed to) open (?:drm )?(?:render ?node)?:? ?'?(?P<subject>/dev/dri/\w+)'?[^\n]*",
         r"render ?node '(?P<subject>/[^'\n]+)' is not accessible",
         r"eglInitialize failed[^\n]*",
+        r"no provider of (?P<subject>egl\w+) found",
         r"(?:EGL|gbm)[^\n]{0,30}(?:initiali[sz]ation failed|failed to init\w*)[^\n]*",
     ),
+    doubtful=(r"(?:libEGL|MESA)\b[^\n]*failed to[^\n]*",),
     fixes=(
         Fix("see which nodes there are, and whose", ("ls -l /dev/dri",)),
         edit("or set <gl enable='no'/>"),
@@ -53,7 +55,11 @@ _TOLD = Told(
         programs.path_closed("write", "/dev/dri/renderD128"),
     ),
 )
-POSITIVE = (Evidence(stderr="qemu-system-x86_64: egl: no drm render node available\n"),)
+POSITIVE = (
+    Evidence(stderr="libEGL warning: failed to open /dev/dri/renderD128: Permission denied\n"),
+    Evidence(stderr="qemu-system-x86_64: egl: no drm render node available\n"),
+    Evidence(stderr="No provider of eglGetPlatformDisplay found.  Requires one of:\n    EGL 15\n"),
+)
 NEGATIVE = (
     Evidence(
         stderr="qemu-system-x86_64: The display backend does not have OpenGL support enabled\n"

@@ -34,17 +34,22 @@ _TOLD = Told(
     phrases=(
         r"gtk initiali[sz]ation failed",
         r"could not initiali[sz]e SDL[^\n]*",
-        r"(?:cannot|could not|failed to|unable to) (?:open|connect to) (?:the )?(?:X |wayland )?display:?[^\n]*",
-        r"unable to init server: could not connect[^\n]*",
         r"no available video device",
         r"display '(?P<subject>sdl|gtk|spice-app|egl-headless|dbus|curses|cocoa)' is not available[^\n]*",
         r"display type '?(?P<subject>sdl|gtk)'?[^\n]*(?:not available|unsupported)[^\n]*",
+    ),
+    doubtful=(
+        r"(?:cannot|could not|failed to|unable to) (?:open|connect to) (?:the )?(?:X |wayland )?display:?[^\n]*",
+        r"unable to init server: could not connect[^\n]*",
     ),
     unless=r"inet_listen|address already in use",
     fixes=(Fix("use VNC, SPICE or no display in place of a window"),),
     proof=either(known.DISPLAY_MISSING, hosts.NO_WINDOW),
 )
-POSITIVE = (Evidence(stderr="gtk initialization failed\n"),)
+POSITIVE = (
+    Evidence(stderr="Unable to init server: Could not connect: Connection refused\n"),
+    Evidence(stderr="gtk initialization failed\n"),
+)
 NEGATIVE = (Evidence(stderr="egl: no drm render node available\n"),)
 
 probes = _TOLD.probes

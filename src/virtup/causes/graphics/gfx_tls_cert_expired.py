@@ -31,8 +31,11 @@ _TOLD = Told(
     sentence="The TLS certificate {subject} is out of its time.",
     subject="the certificate",
     phrases=(
-        r"certificate (?P<subject>/\S+)? ?(?:has expired|is expired|is not yet (?:active|valid))[^\n]*",
-        r"(?:ca |server |client )?certificate[^\n]{0,80}(?:has expired|expired|not yet active)[^\n]*",
+        r"certificate (?P<subject>(?!/etc/pki/libvirt/)/\S+) (?:has expired|is expired|is not yet (?:active|valid))[^\n]*",
+        r"(?:qemu|spice|reds|vnc|tls-creds)[^\n]{0,120}certificate[^\n]{0,80}(?:has expired|expired|not yet active)[^\n]*",
+    ),
+    doubtful=(
+        r"(?:ca|server|client) certificate (?!/)[^\n]{0,80}(?:has expired|expired|not yet active)[^\n]*",
     ),
     fixes=(Fix("renew the certificate"),),
     proof=contents.OUT_OF_TIME,
@@ -42,7 +45,11 @@ POSITIVE = (
         stderr="qemu-system-x86_64: The server certificate /etc/pki/qemu/server-cert.pem has expired\n"
     ),
 )
-NEGATIVE = (Evidence(stderr="reds_init_ssl: Could not use private key file\n"),)
+NEGATIVE = (
+    Evidence(error="SSL certificate problem: certificate has expired"),
+    Evidence(error="The server certificate /etc/pki/libvirt/servercert.pem has expired"),
+    Evidence(stderr="reds_init_ssl: Could not use private key file\n"),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -31,11 +31,12 @@ _TOLD = Told(
     sentence="QEMU's user cannot use the TLS key {subject} of the display.",
     subject="server-key.pem",
     phrases=(
-        r"(?:reds_init_ssl: )?could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",
+        r"(?:reds|spice|vnc|qemu)[^\n]*could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",
         r"cannot load certificate '[^'\n]*' & key '(?P<subject>[^'\n]+)'[^\n]*",
         r"(?:unable to|cannot|could not) (?:access|read|open|load)[^\n]*?'?(?P<subject>/\S*(?:server-key|\.key|key\.pem)[^\s':]*)'?[^\n]*(?:denied|error while reading|unreadable)[^\n]*",
         r"(?:unable to access credentials|could not load certificates from) (?P<subject>/[^\s:]+)[^\n]*",
     ),
+    doubtful=(r"could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",),
     fixes=(Fix("give the key to QEMU's group, with mode 0640"),),
     proof=programs.readable(contents.key_paths),
 )

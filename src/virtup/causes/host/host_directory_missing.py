@@ -1,4 +1,4 @@
-"""A directory that virtup is to write to does not exist.
+"""A directory that virtup is to write to, or that of a storage pool, does not exist.
 
 ## What it means
 Before QEMU runs, the daemon makes the guest's log, state and sockets, and the files that its serial
@@ -15,11 +15,13 @@ its own directories anew when it is restarted; guests run on meanwhile.
 
 ## Strings it goes by
 - `cannot access '/srv/logs/vm1.log': No such file or directory`
+- `cannot open directory '/srv/pool': No such file or directory` (libvirt, of a pool)
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import shlex
 from collections.abc import Iterator
 from functools import partial
@@ -27,6 +29,7 @@ from functools import partial
 from virtup.causes import places
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.places import Refused
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -38,6 +41,9 @@ _TRIED = Evidence(phase="prepare", errno=errno.ENOENT, path=_OUTPUT, uid=991)
 POSITIVE = (
     _TRIED,
     Evidence(
+        error="Failed to start pool: cannot open directory '/srv/vm': No such file or directory"
+    ),
+    Evidence(
         phase="prepare",
         errno=errno.ENOENT,
         path=_OUTPUT,
@@ -46,11 +52,14 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(error="cannot open directory '/srv/vm': Permission denied"),
     Evidence(phase="prepare", errno=errno.EACCES, path=_OUTPUT),
     Evidence(phase="prepare", error="cannot open '/dev/net/tun': No such file or directory"),
     Evidence(phase="prepare", errno=errno.ENOENT, path="/srv/sock/a.sock"),
 )
 
+_POOL = re.compile(r"cannot open directory '(?P<path>/[^'\n]+)': no such file", re.IGNORECASE)
+"""What libvirt says of the directory of a storage pool."""
 _found = partial(Finding, CODE, SLUG)
 _OTHERS = (".sock", ".socket")
 """Ends of paths that `socket-directory-missing` is for."""
@@ -69,6 +78,22 @@ def find(ev: Evidence) -> Iterator[Finding]:
             continue
         if refused.fact is None or refused.fact.missing:
             yield _finding(refused)
+    for seen in said(ev).find_all(_POOL):
+        path = seen["path"]
+        make = Fix(
+            "make it, or correct the path in the pool",
+            (f"mkdir {shlex.quote(path)}",),
+            Safety.CONFIRM,
+            (f"rmdir {shlex.quote(path)}",),
+        )
+        yield _found(
+            f"The directory '{path}' does not exist.",
+            path,
+            Certainty.LIKELY,
+            (seen.quote,),
+            (make,),
+            seen.at,
+        )
 
 
 def _finding(refused: Refused) -> Finding:

@@ -35,7 +35,7 @@ CODE = "VU071"
 SLUG = "mem-hugepages-short"
 
 _WORDS = re.compile(
-    r"(?:unable to map backing store for guest RAM(?!: (?!cannot allocate))|insufficient free host memory pages|hugepage allocation failed)[^\n]*",
+    r"(?:unable to map backing store for guest RAM(?!: (?!cannot (?:allocate|\.\.\.)))|insufficient free host memory pages|hugepage allocation failed)[^\n]*",
     re.IGNORECASE,
 )
 _HUGE = re.compile(r"hugepages?|hugetlb|-mem-path", re.IGNORECASE)

@@ -35,15 +35,18 @@ _TOLD = Told(
     SLUG,
     sentence="qemu-bridge-helper refuses the bridge ({subject}): no entry in bridge.conf, or no privilege.",
     subject="bridge.conf",
+    unless=r"failed to get mtu of bridge|failed to add interface|/dev/net/tun'?: no such",
     phrases=(
         r"qemu-bridge-helper[^\n]* --br=(?P<subject>[\w.-]+)[^\n]*(?:fail|denied)",
         r"-netdev bridge,[^\n]*\bbr=(?P<subject>[\w.-]+)[^\n]*bridge helper failed",
         r"failed to parse default acl file[^\n]*",
         r"access denied by acl file",
-        r"(?:failed to (?:communicate with|launch|execute|run) |\b)bridge helper(?: failed|:)[^\n]*",
         r"failed to (?:execute|run|launch)[^\n]{0,20}qemu-bridge-helper[^\n]*",
         r"failed to create tun device: operation not permitted",
         r"qemu-bridge-helper[^\n]*(?:no such file|permission denied|not permitted)",
+    ),
+    doubtful=(
+        r"(?:failed to (?:communicate with|launch|execute|run) |\b)bridge helper(?: failed|:)[^\n]*",
     ),
     fixes=(Fix("allow it", ("echo 'allow BRIDGE' >> /etc/qemu/bridge.conf",), Safety.CONFIRM),),
     proof=nets.HELPER_REFUSES,
@@ -56,7 +59,13 @@ POSITIVE = (
         stderr="access denied by acl file\nqemu-system-x86_64: -netdev bridge,id=n: bridge helper failed\n"
     ),
 )
-NEGATIVE = (Evidence(error="Unable to add bridge br0 port vnet0: No such device"),)
+NEGATIVE = (
+    Evidence(error="Unable to add bridge br0 port vnet0: No such device"),
+    Evidence(
+        stderr="failed to open /dev/net/tun: No such device\nqemu-system-x86_64: -netdev bridge,id=n: "
+        "bridge helper failed\n"
+    ),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

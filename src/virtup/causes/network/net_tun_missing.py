@@ -36,7 +36,7 @@ ALSO = ("net-tap-permission",)
 
 DEVICE = "/dev/net/tun"
 OPEN = re.compile(
-    r"(?:could not open|unable to open|cannot open|cannot access) '?/dev/net/tun'?"
+    r"(?:could not open|unable to open|cannot open|failed to open|cannot access) '?/dev/net/tun'?"
     r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
     re.IGNORECASE,
 )
@@ -48,6 +48,9 @@ _SAID = (
     "No such file or directory\n"
 )
 POSITIVE = (
+    Evidence(
+        stderr="failed to open /dev/net/tun: No such device\nqemu-system-x86_64: -netdev bridge,id=n: bridge helper failed\n"
+    ),
     Evidence(stderr=_SAID),
     Evidence(error="Unable to open /dev/net/tun, is tun module loaded?: No such device."),
     Evidence(

@@ -33,16 +33,16 @@ _TOLD = Told(
     sentence="This QEMU does not have what is asked for: '{subject}'; it is too old, or was built without it.",
     subject="QEMU",
     phrases=(
-        r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
         r"-sandbox [^\n]*: invalid parameter '(?P<subject>obsolete|elevateprivileges|spawn|resourcecontrol)'",
         r"[:\s]-(?P<subject>blockdev|audiodev|sandbox|overcommit|fw_cfg|object|compat|action|run-with|display|netdev|msg|numa|iscsi|tpmdev|dump-vmstate|smbios|spice)\b[^\n]*: invalid option",
         r"(?:qemu|emulator)[^\n]{0,40}(?:is too old|version [\d.]+ or (?:newer|later|above|higher) is required)[^\n]*",
         r"(?:requires?|needs?) (?:at least )?(?:qemu|QEMU) (?:version )?>?=? ?(?P<subject>\d+\.\d[\d.]*)[^\n]*",
-        r"this QEMU (?:binary )?(?:does not|doesn't) support (?P<subject>(?!passing|.{0,40}(?:video|spice|kvm|io_uring))[^\n]{2,60})",
         r"CPU feature (?P<subject>[\w.-]+) not found",
         r"invalid object type: '?(?P<subject>(?:sev|tdx|iothread|memory-backend|secret|authz|rng|input|can|pr-manager|throttle|qtest|dbus|thread)[\w-]*)",
     ),
     doubtful=(
+        r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
+        r"this QEMU (?:binary )?(?:does not|doesn't) support (?P<subject>(?!passing|.{0,40}(?:video|spice|kvm|io_uring))[^\n]{2,60})",
         r"parameter '(?:driver|type|mode|qom-type)' does not accept value '(?P<subject>[^'\n]+)'",
         r"(?:object|parameter) type '?(?P<subject>[\w-]+)'? (?:is )?(?:unknown|not supported|invalid)[^\n]*",
     ),

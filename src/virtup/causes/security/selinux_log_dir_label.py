@@ -33,9 +33,10 @@ _TOLD = Told(
     CODE,
     SLUG,
     sentence="libvirt's log '{subject}' may not be opened: a wrong label on the directory, most often.",
-    phrases=(
+    doubtful=(
         r"(?:unable|cannot|failed|could not)(?: to)? (?:open|create|append)[^\n]*?'?(?P<subject>/var/log/libvirt/[^\s':]+)'?: permission denied",
     ),
+    backed=r"selinux|avc: +denied|_t:s0",
     fixes=(Fix("restore the label", ("restorecon -Rv /var/log/libvirt",), Safety.CONFIRM),),
     proof=denied.wrong_label("/var/log/libvirt", "virt_log_t"),
     proven="libvirt's log '{subject}' may not be opened: its directory has a wrong label.",

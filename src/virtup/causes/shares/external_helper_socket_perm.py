@@ -30,18 +30,23 @@ _TOLD = Told(
     SLUG,
     sentence="QEMU may not connect to the socket '{subject}'.",
     phrases=(
-        r"(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'?(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)'?: permission denied",
+        r"\b(?:qemu|kvm|virtiofsd|chardev|vhost-user|libvirt|monitor)\b[^\n]*(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'?(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)'?: permission denied",
+    ),
+    doubtful=(
+        r"(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)': permission denied",
     ),
     unless=r"(?:libvirt|virt\w+d)-sock",
     fixes=(Fix("see who may", ("namei -l {subject}",)),),
     proof=programs.path_closed("write"),
 )
 POSITIVE = (
+    Evidence(stderr="Failed to connect to '/run/gpu.sock': Permission denied\n"),
     Evidence(
         stderr="qemu-system-x86_64: -chardev socket,id=c,path=/run/vhost.sock: Failed to connect to '/run/vhost.sock': Permission denied\n"
     ),
 )
 NEGATIVE = (
+    Evidence(error="dial unix: failed to connect to /run/mysqld/mysqld.sock: Permission denied"),
     Evidence(
         error="Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied"
     ),

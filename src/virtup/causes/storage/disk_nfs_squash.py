@@ -44,7 +44,7 @@ _TOLD = Told(
     subject="the image",
     phrases=(
         r"(?:unable to set|cannot set|failed to set|chown)[^\n]*?'(?P<subject>/[^'\n]*\bnfs\d?\b[^'\n]*)'?:? [^\n]*(?:not permitted|permission denied|invalid argument|not supported)",
-        r"root[_ ]?squash[^\n]*",
+        r"(?<!no_)(?<!no )root[_ ]?squash[^\n]*",
     ),
     doubtful=(
         r"unable to set (?:user and group|ownership)[^\n]*? on '(?P<subject>/[^'\n]+)': (?:operation not permitted|permission denied|invalid argument|operation not supported)",
@@ -76,6 +76,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(error="echo '/srv 10.0.0.2(rw,no_root_squash)' >> /etc/exports: exit status 1"),
     Evidence(
         error="Cannot access storage file '/img/a' (as uid:107, gid:107): No such file or directory"
     ),

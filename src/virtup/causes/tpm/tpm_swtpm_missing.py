@@ -32,9 +32,11 @@ _TOLD = Told(
     phrases=(
         r"(?:unable to|cannot|could not|failed to) find (?:a |the )?'?(?P<subject>swtpm\w*)'?[^\n]*",
         r"(?P<subject>swtpm\w*)\x22?'?:? (?:executable file )?(?:not found|is not installed|command not found|no such file)[^\n]*",
+        r"(?:cannot|failed to|unable to) (?:execute|check)[^\n]*?(?P<subject>/\S*swtpm\w*)'?: no such file[^\n]*",
+    ),
+    doubtful=(
         r"(?P<subject>TPM version '?[\w.]+'?) is not supported[^\n]*",
         r"TPM (?:backend )?(?:type )?'?emulator'?[^\n]*(?:not supported|unavailable)[^\n]*",
-        r"(?:cannot|failed to|unable to) (?:execute|check)[^\n]*?(?P<subject>/\S*swtpm\w*)'?: no such file[^\n]*",
     ),
     fixes=(packages.install(Evidence(), "swtpm"),),
     proof=programs.program_missing("swtpm", "swtpm_setup", package="swtpm"),

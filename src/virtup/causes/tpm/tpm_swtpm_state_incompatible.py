@@ -33,10 +33,11 @@ _TOLD = Told(
     subject="the TPM state",
     phrases=(
         r"setting the stateblob[^\n]*failed[^\n]*",
-        r"TPM result for CMD_(?:INIT|SET_STATEBLOB)[^\n]*",
+        r"TPM result for CMD_SET_STATEBLOB[^\n]*",
         r"libtpms[^\n]*(?:fail|error|version|unsupported|mismatch)[^\n]*",
         r"(?:nvram|state)[^\n]{0,40}(?:TPM|swtpm)[^\n]{0,60}(?:incompatible|mismatch|could not be (?:loaded|restored))[^\n]*",
     ),
+    doubtful=(r"TPM result for CMD_INIT[^\n]*",),
     fixes=(Fix("use the swtpm and libtpms that wrote it, or newer ones"),),
     proof=hosts.log_says(
         "/var/log/swtpm/libvirt/qemu/{guest}-swtpm.log",
