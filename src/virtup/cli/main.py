@@ -5,6 +5,7 @@ The exit status is 0 or 1, as virsh's is.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -130,11 +131,19 @@ def _group() -> Verbs:
 
 def main(args: list[str] | None = None) -> None:
     """Run ``virtup`` with *args* (default: the command line) and exit."""
+    _fill_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="surrogateescape")
     sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def _fill_closed() -> None:
+    """Have /dev/null stand where a standard stream is closed, so that no socket takes its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def run(args: list[str]) -> int:
@@ -152,6 +161,9 @@ def run(args: list[str]) -> int:
         click.echo(err=True)
     except BrokenPipeError:
         sys.stdout = None
+    except OSError as exc:
+        sys.stdout = None
+        misused(f"{exc.filename or 'standard output'}: {exc.strerror}", as_json=as_json)
     else:
         return status if isinstance(status, int) else 0
     return 1

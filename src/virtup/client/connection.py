@@ -50,6 +50,8 @@ class ConnectFailed(VirtError):
         reason = os.strerror(exc.errno or 0)
         if isinstance(exc, PermissionError):
             reason += _who_may(path)
+        elif isinstance(exc, (FileNotFoundError, ConnectionRefusedError)):
+            reason += " (no daemon listens there)"
         return cls(f"Failed to connect socket to '{path}': {reason}")
 
 
@@ -225,6 +227,8 @@ class Connection:
         return answers.pop(serial)
 
     def _write(self) -> None:
+        if self._sock.fileno() < 0:
+            raise ConnectionLost.by_close()
         try:
             del self._out[: self._sock.send(self._out)]
         except BlockingIOError:

@@ -39,6 +39,11 @@ class ConnectionLost(VirtError):
         """The error of a daemon that closed the connection."""
         return cls("End of file while reading data: Input/output error")
 
+    @classmethod
+    def by_close(cls) -> ConnectionLost:
+        """The error of a call on a connection that its user has closed."""
+        return cls("the connection is closed")
+
 
 class Channel:
     """The client's end of one stream: data that came, and whether more can come."""

@@ -103,6 +103,21 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("help >/dev/full", "error: standard output: No space left on device\n"),
+        ("help >&-", ""),
+        ("diagnose <&-", "error: nothing to diagnose: what was given is empty\n"),
+        ("frob 2>&-", ""),
+    ],
+)
+def test_a_stream_that_is_full_or_closed_is_no_traceback(words: str, says: str) -> None:
+    command = f"{sys.executable} -m virtup.cli {words}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == says
+
+
 LIGHT = "asyncio lxml rich subprocess dataclasses json xml logging email http urllib qemu pyroute2"
 
 

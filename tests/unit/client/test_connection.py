@@ -261,12 +261,20 @@ def test_a_daemon_that_sends_garbage_breaks_the_connection() -> None:
             conn.call("CONNECT_GET_TYPE")
 
 
+def test_a_call_on_a_closed_connection_says_so() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, Connection(ours) as conn:
+        conn.close()
+        with pytest.raises(ConnectionLost, match="the connection is closed"):
+            conn.call("CONNECT_GET_TYPE")
+
+
 def test_nobody_on_the_socket_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "none"
     with pytest.raises(ConnectFailed) as caught:
         connect(f"qemu+unix:///system?socket={path}")
     assert caught.value.message == (
-        f"Failed to connect socket to '{path}': No such file or directory"
+        f"Failed to connect socket to '{path}': No such file or directory (no daemon listens there)"
     )
     path.touch()
     with pytest.raises(ConnectFailed, match="Connection refused"):
