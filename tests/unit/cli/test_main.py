@@ -52,6 +52,20 @@ def test_a_mistake_is_one_sentence_and_status_1(virtup: Virtup, words: str, says
         assert (said.status, json.loads(said.err)) == (1, {"error": {"message": says}})
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("explain VU999", "the name or the words 'VU999'; 'virtup explain' lists all"),
+        ("fix none", "failed to get domain 'none', and there is no file of that name"),
+        ("check none", "failed to get domain 'none', and there is no file of that name"),
+    ],
+)
+def test_what_is_not_there_is_said_with_a_way_on(virtup: Virtup, words: str, says: str) -> None:
+    said = virtup(*words.split())
+    assert said.status == 1
+    assert said.err.endswith(f"{says}\n")
+
+
 def test_versions(virtup: Virtup) -> None:
     for words in (("-v",), ("--version",), ("--version=short",)):
         assert virtup(*words) == (0, f"{__version__}\n", "")
@@ -211,6 +225,7 @@ def test_each_shell_has_its_script(virtup: Virtup, shell: str) -> None:
     said = virtup("completion", shell)
     assert said.status == 0
     assert "_VIRTUP_COMPLETE" in said.out
+    assert 'string split ","' not in said.out
     assert virtup("completion", "csh").err == (
         "error: unknown shell 'csh', expecting 'bash', 'zsh' or 'fish'\n"
     )

@@ -333,6 +333,7 @@ def test_the_terminal_and_the_display(virtup: Virtup, fake: FakeDaemon) -> None:
     assert virtup("vncdisplay", "web").out == "::1:3\n\n"
     fake.xml = "<domain/>"
     assert virtup("ttyconsole", "web") == (1, "\n", "")
+    assert virtup("--json", "ttyconsole", "web") == (1, '{\n  "tty": null\n}\n', "")
     assert virtup("vncdisplay", "web").err == (
         "error: Failed to get VNC port. Is this domain using VNC?\n"
     )

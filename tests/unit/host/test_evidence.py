@@ -84,6 +84,7 @@ def test_a_near_name_is_offered_when_it_leads_to_a_file(place: Path) -> None:
     assert look(place / "images" / "disk.qcow").nearby == (str(place / "images" / "disk.qcow2"),)
     assert look(place / "image" / "disk.qcow2").nearby == (str(place / "images" / "disk.qcow2"),)
     assert look(place / "image" / "none.qcow2").nearby == ()
+    assert look(place / "images" / "web.qcow2").nearby == ()
 
 
 def test_dots_and_links_are_followed_as_the_kernel_does(place: Path) -> None:

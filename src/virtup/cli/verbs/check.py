@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from virtup.cli.grammar import BadUsage, Failure, flag, text
 from virtup.cli.run import WIDTH, Run
 from virtup.cli.verb import verb
-from virtup.cli.verbs.documents import read
+from virtup.cli.verbs.documents import subject
 from virtup.errors import Code, Origin, VirtError
 
 _NO = "would not start"
@@ -50,17 +49,8 @@ def check(run: Run, *, domain: str | None, all: bool, boot: bool, shutdown: bool
 
 def _verdict(run: Run, domain: str) -> dict[str, Any]:
     """What the daemon says of the guest, or else of the file, that *domain* names."""
-    from virtup.client.guests import lookup
-
-    complaint = f"failed to get domain '{domain}'"
-    if "/" not in domain:
-        with run.trying(complaint):
-            handle = lookup(run.conn, domain)
-        if handle is not None:
-            return _ask(run, {"domain": str(handle["name"])})
-        if not os.path.exists(domain):
-            raise Failure(f"{complaint}, and there is no file of that name")
-    return _ask(run, {"xml": read(domain)}, document=domain)
+    name, xml = subject(run, domain)
+    return _ask(run, {"domain": name}) if name else _ask(run, {"xml": xml}, document=domain)
 
 
 def _ask(run: Run, request: dict[str, Any], *, document: str = "") -> dict[str, Any]:

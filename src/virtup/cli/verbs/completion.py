@@ -30,4 +30,6 @@ def completion(run: Run, *, shell: str) -> None:
     if known is None:
         raise Failure(f"unknown shell '{shell}', expecting 'bash', 'zsh' or 'fish'")
     command = click.get_current_context().find_root().command
-    run.line(known(command, {}, "virtup", "_VIRTUP_COMPLETE").source())
+    script = known(command, {}, "virtup", "_VIRTUP_COMPLETE").source()
+    # click's script for fish ends a name, and what it says of an option, at its first comma
+    run.line(script.replace('string split ","', 'string split -m 1 ","'))

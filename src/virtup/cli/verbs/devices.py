@@ -50,6 +50,8 @@ def ttyconsole(run: Run, *, domain: str) -> int:
     root = definition(run, run.guest(domain))
     tty = next((c.get("tty") for c in root.iterfind("devices/console") if c.get("tty")), None)
     if tty is None:
+        if run.json:
+            run.document({"tty": None})
         return 1
     run.value("tty", tty)
     return 0

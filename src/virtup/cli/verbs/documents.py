@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from typing import TYPE_CHECKING
 
 from virtup.cli.grammar import Failure
+
+if TYPE_CHECKING:
+    from virtup.cli.run import Run
 
 FILE_BYTES_MAX = 10 * 1024 * 1024
 """The largest XML file that is read, as virsh has it."""
@@ -52,6 +56,24 @@ def text_of(path: str) -> str:
         reason = os.strerror(exc.errno or 0) if isinstance(exc, OSError) else "no file name"
         raise Failure(f"Failed to read file '{path}': {reason}") from exc
     return raw.decode("utf-8", "replace").replace("\0", "")
+
+
+def subject(run: Run, domain: str) -> tuple[str, str]:
+    """The name of the guest, or "" and the document, that *domain* names; the guest goes before.
+
+    Raises Failure when there is neither, and for a file that cannot be read.
+    """
+    from virtup.client.guests import lookup
+
+    if "/" not in domain:
+        complaint = f"failed to get domain '{domain}'"
+        with run.trying(complaint):
+            handle = lookup(run.conn, domain)
+        if handle is not None:
+            return str(handle["name"]), ""
+        if not os.path.exists(domain):
+            raise Failure(f"{complaint}, and there is no file of that name")
+    return "", read(domain)
 
 
 def is_socket(path: str) -> bool:

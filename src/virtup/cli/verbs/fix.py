@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from virtup.cli.grammar import BadUsage, Failure, flag, text
 from virtup.cli.run import Run
 from virtup.cli.verb import verb
+from virtup.cli.verbs.documents import subject
 from virtup.errors import Code, Origin, VirtError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def fix(run: Run, *, domain: str, undo: bool, list: bool, **given: bool) -> int:
         return _undo(run, _name(run, domain))
     if list:
         return _list(run, _name(run, domain))
-    name, xml = _subject(run, domain)
+    name, xml = subject(run, domain)
     if not applies:
         return _show(run, domain, _about(name, xml))
     work = Work(run, name, xml, yes=given["yes"], start=not given["no_start"])
@@ -296,23 +297,6 @@ def _ask(run: Run, procedure: str, **request: Any) -> dict[str, Any]:
 def _about(name: str, xml: str) -> dict[str, str]:
     """How a request names its guest."""
     return {"xml": xml} if xml else {"domain": name}
-
-
-def _subject(run: Run, domain: str) -> tuple[str, str]:
-    """The name of the guest, or "" and the document, that *domain* names."""
-    from os.path import exists
-
-    if "/" not in domain and not exists(domain):
-        return str(run.guest(domain)["name"]), ""
-    if "/" not in domain:
-        from virtup.client.guests import lookup
-
-        handle = lookup(run.conn, domain)
-        if handle is not None:
-            return str(handle["name"]), ""
-    from virtup.cli.verbs.documents import read
-
-    return "", read(domain)
 
 
 def _name(run: Run, domain: str) -> str:

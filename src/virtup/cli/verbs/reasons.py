@@ -110,7 +110,7 @@ def explain(run: Run, *, cause: str | None, list: bool) -> None:
         return
     shown = page(cause)
     if not shown:
-        near = nearest(cause, [name for one in causes() for name in (one.code, one.slug)])
+        near = nearest(cause, [one.slug for one in causes()])
         hint = f"the nearest is '{near}'" if near else "'virtup explain' lists all"
         if " " in cause.strip():
             hint = "give all that was said to 'virtup diagnose'"

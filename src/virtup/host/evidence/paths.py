@@ -227,14 +227,22 @@ def access_list(path: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def _nearby(directory: str, name: str, pending: list[str]) -> tuple[str, ...]:
-    """Return files like *name* in *directory* that lead on to all of *pending*."""
+    """Return files like *name* in *directory* that lead on to all of *pending*.
+
+    What is alike but for the ending of its name is another file, and no slip of the pen.
+    """
     try:
         with os.scandir(directory) as entries:
             names = [entry.name for entry in itertools.islice(entries, ENTRIES_MAX)]
     except OSError:
         return ()
     rest = pending[::-1]
-    like = difflib.get_close_matches(name, names, 6, 0.6)
+    stem = os.path.splitext(name)[0]
+    like = [
+        one
+        for one in difflib.get_close_matches(name, names, 6, 0.6)
+        if difflib.get_close_matches(stem, [os.path.splitext(one)[0]], 1, 0.6)
+    ]
     full = [os.path.join(directory, one, *rest) for one in like]
     return tuple(one for one in full if os.path.exists(one) and not os.path.isdir(one))[:3]
 
