@@ -139,6 +139,9 @@ def _by_words(seen: Seen) -> tuple[str, Certainty]:
     groups = seen.match.groupdict()
     words = next((value for value in groups.values() if value), "")
     number = errno_of(words)
+    if number == errno.EPERM and groups["init"]:
+        # what KVM's start as a whole came to: SEV and TDX fail it so as well
+        return "kvm-device-permission", Certainty.POSSIBLE
     if number in {errno.EACCES, errno.EPERM} or "not permitted" in seen.line:
         return "kvm-device-permission", Certainty.LIKELY
     if number == errno.EBUSY or _BUSY.search(words):

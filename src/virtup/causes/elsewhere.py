@@ -97,10 +97,14 @@ def judged(ev: Evidence) -> list[Finding]:
     broken = is_broken(ev.error) or is_broken(ev.stderr)
     if found[0].code == UNKNOWN_CODE or broken:
         again = diagnose(replace(ev, error=unbroken(ev.error), stderr=unbroken(ev.stderr)))
-        sure = again[0].certainty is not Certainty.POSSIBLE
-        better = sure if found[0].code != UNKNOWN_CODE else again[0].code != UNKNOWN_CODE
+        known = found[0].code != UNKNOWN_CODE
+        better = _is_sure(again[0]) and not _is_sure(found[0]) if known else True
         found = again if better else found
     return doubted(found)
+
+
+def _is_sure(finding: Finding) -> bool:
+    return finding.certainty is not Certainty.POSSIBLE
 
 
 def plain(text: str) -> str:

@@ -115,6 +115,18 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             r"cannot initialize fsdev[^\n]*: failed to open '(?P<path>/[^'\n]+)'(?P<err>[^\n]*)",
         ),
         (
+            Role.SHARE,
+            r"the virtiofs export directory '(?P<path>/[^'\n]+)' does not exist(?P<err>)",
+        ),
+        (
+            Role.SHARE,
+            r"9p failed to initialize fs-driver with id:\S+ and export path:(?P<path>/[^\n]+?)(?P<err>)$",
+        ),
+        (
+            None,
+            r"\bpath '(?P<path>/[^'\n]+)' is not accessible: (?P<err>[^\n]*)",
+        ),
+        (
             Role.BACKING,
             (
                 r"cannot access backing file '(?P<path>[^'\n]+)' of storage file '(?P<overlay>[^'\n]+)'"
@@ -211,6 +223,20 @@ def _role(seen: Seen) -> Role:
     if "/dev/net/tun" in seen["path"] or "/dev/kvm" in seen["path"]:
         return Role.OTHER
     return next((role for pattern, role in _OPTION_ROLES if pattern.search(line)), Role.OTHER)
+
+
+def unsaid(ev: Evidence, roles: Collection[Role]) -> Iterator[Failure]:
+    """Yield the failures with files of *roles* for which no reason is said, and nobody looked."""
+    for failure in failures(ev):
+        probe = PathAccess(failure.path, "read", ev.uid, ev.gids)
+        looked = ev.uid is not None and probe in ev.host
+        if failure.role in roles and failure.errno is None and not looked:
+            yield failure
+
+
+def look_at(path: str) -> Fix:
+    """Return the fix that tells whether a file is there, and who may read it."""
+    return Fix("see whether it is there, and who may read it", (f"namei -l {shlex.quote(path)}",))
 
 
 def access(ev: Evidence, use: FileUse) -> PathAccess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virtup.causes.finding import NOWHERE, Certainty
 from virtup.causes.usage import PortUse, ports
@@ -18,6 +18,7 @@ _BIND = re.compile(
     r"|could not set up host forwarding rule '(?P<rule>[^'\n]+)'(?P<b>[^\n]*)"
     r"|(?:reds_init_socket: )?binding socket to (?P<spice>\S+:\d+) failed"
     r"|inet_listen_opts: bind\((?P<family>ipv[46]),(?P<host>[^,\n]*),(?P<bound>\d+)\):?(?P<d>[^\n]*)"
+    r"|failed to bind (?:any port|port (?P<passt>\d+) \((?P<e>[^)\n]+)\)) for (?:option )?'-(?P<kind>[tu]) (?P<spec>[^'\n]+)'"
     r"|failed to start vnc server on [`'](?P<old>[^'\n]+)'(?P<c>[^\n]*)",
     re.IGNORECASE,
 )
@@ -65,11 +66,14 @@ def taken(ev: Evidence) -> list[Taken]:
     for seen in said(ev).find_all(_BIND):
         for use in _uses(seen):
             fact = ev.fact(PortHolder(use.port, use.protocol)) if ev.uid is not None else None
-            number = errno_of(seen["a"] or seen["b"] or seen["c"] or seen["d"]) or (
+            number = errno_of(seen["a"] or seen["b"] or seen["c"] or seen["d"] or seen["e"]) or (
                 errno.EADDRINUSE if seen["spice"] else None
             )
-            if all(other.use.port != use.port for other in found):
+            known = next((at for at, one in enumerate(found) if one.use.port == use.port), None)
+            if known is None:
                 found.append(Taken(use, number, seen, fact))
+            elif seen["old"] and found[known].seen is not None:  # what the line before was about
+                found[known] = replace(found[known], use=use)
     return found
 
 
@@ -105,6 +109,10 @@ def _uses(seen: Seen) -> list[PortUse]:
             if port.isdigit()
             else []
         )
+    if seen["spec"]:
+        port = re.search(r"(?:^|[/\s])(\d+)", seen["passt"] or seen["spec"])
+        protocol = "udp" if seen["kind"] == "u" else "tcp"
+        return [PortUse(int(port[1]), "port forward", "", protocol)] if port else []
     if seen["spice"]:
         address, _, port = seen["spice"].rpartition(":")
         return [PortUse(int(port), "SPICE", address)]

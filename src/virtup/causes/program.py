@@ -98,7 +98,9 @@ def _suspect(ev: Evidence) -> NotRun | None:
     if seen is None and not called:
         return None
     path = (seen["path"] if seen else "") or ev.path or ev.emulator
-    if not called and not (path == ev.emulator or "qemu" in path or path.endswith("kvm")):
+    if not called and not (
+        path == ev.emulator or "qemu" in path or "kvm" in path.rpartition("/")[2]
+    ):
         return None
     code = ev.errno if called else errno_of(seen["err"] if seen else "")
     fact = ev.fact(Emulator(path, ev.uid, ev.gids)) if ev.uid is not None else None

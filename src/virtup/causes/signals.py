@@ -20,7 +20,7 @@ CRASHES: dict[int, str] = {
 }
 _OOM = re.compile(r"out of memory|oom-kill|oom_kill", re.IGNORECASE)
 _OOM_OF_QEMU = re.compile(
-    r"(?:killed process (?P<pid>\d+) \((?:qemu|kvm)|oom-kill:[^\n]*task=(?:qemu|kvm))[^\n]*",
+    r"(?:kill(?:ed)? process (?P<pid>\d+) \((?:qemu|kvm)|oom-kill:[^\n]*task=(?:qemu|kvm))[^\n]*",
     re.IGNORECASE,
 )
 

@@ -41,6 +41,7 @@ _TOLD = Told(
         r"invalid value of maxmem[^\n]*",
         r"maxMemory[^\n]*(?:must be|has to be|requires|without)[^\n]*",
         r"a memory device[^\n]*(?:not (?:enabled|allowed)|requires)[^\n]*",
+        r"invalid -m option value: missing '?(?:maxmem|slots)[^\n]*",
     ),
     fixes=(edit("give <maxMemory> its slots and <cpu> a <numa> cell, or remove <maxMemory>"),),
     proof=contradictions.MEMORY_HOTPLUG,

@@ -35,7 +35,9 @@ SLUG = "config-vcpu-limit"
 
 _WORDS = re.compile(
     r"(?:invalid smp cpus (?P<a>\d+)\. the max cpus supported by machine '(?P<m>[^'\n]+)' is (?P<x>\d+)"
-    r"|number of smp cpus requested \((?P<b>\d+)\) exceeds max cpus supported by machine '(?P<n>[^'\n]+)' \((?P<y>\d+)\)"
+    r"|number of smp cpus requested \((?P<b>\d+)\) exceeds max cpus supported by machine [`'](?P<n>[^'\n]+)' \((?P<y>\d+)\)"
+    r"|number of (?:smp|hotpluggable) cpus requested \((?P<c>\d+)\) exceeds the maximum cpus supported by kvm \((?P<w>\d+)\)"
+    r"|more than (?P<v>\d+) vcpus are only supported on q35-based machine types"
     r"|maximum cpus greater than specified machine type limit (?P<z>\d+))[^\n]*",
     re.IGNORECASE,
 )
@@ -47,9 +49,18 @@ POSITIVE = (
     Evidence(
         error="unsupported configuration: Maximum CPUs greater than specified machine type limit 255"
     ),
+    Evidence(
+        stderr="qemu-kvm: Number of hotpluggable cpus requested (1000) exceeds the maximum cpus supported by KVM (710)\n"
+    ),
+    Evidence(
+        error="unsupported configuration: more than 255 vCPUs are only supported on q35-based machine types"
+    ),
 )
 NEGATIVE = (
     Evidence(error="unsupported configuration: CPU topology doesn't match maximum vcpu count"),
+    Evidence(
+        stderr="qemu-kvm: warning: Number of SMP cpus requested (64) exceeds the recommended cpus supported by KVM (16)\n"
+    ),
 )
 
 _found = partial(Finding, CODE, SLUG)
@@ -65,9 +76,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    asked, limit = seen["a"] or seen["b"], seen["x"] or seen["y"] or seen["z"]
+    asked = seen["a"] or seen["b"] or seen["c"]
+    limit = seen["x"] or seen["y"] or seen["z"] or seen["w"] or seen["v"]
     machine = seen["m"] or seen["n"]
-    noun = f"machine type '{machine}'" if machine else "machine type"
+    noun = f"machine type '{machine}'" if machine else "KVM" if seen["w"] else "machine type"
     wants = f", and the guest has {asked}" if asked else ""
     found = _found(
         f"The {noun} allows at most {limit} vCPUs{wants}.",

@@ -36,6 +36,7 @@ _TOLD = Told(
         r"cannot find character device (?!\(null\)|<null>|\(?none)['\x22]?(?P<subject>[\w-]+)",
         r"cannot find character device",
         r"no (?:serial )?consoles? devices? available",
+        r"no console devices? available|cannot find (?:default )?console device(?: '(?P<subject>[^'\n]+)')?",
     ),
     fixes=(edit("add <serial type='pty'/>"),),
 )

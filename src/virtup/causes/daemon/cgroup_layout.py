@@ -42,6 +42,7 @@ _TOLD = Told(
         r"unknown (?:cgroups? )?controller '?(?P<subject>(?:cpu|cpuacct|cpuset|memory|devices|freezer|blkio|io|pids|net_cls|perf_event)\b)'?",
         r"unable to find cgroup for (?P<subject>\S+)",
         r"unable to (?:set|get|modify)[^\n]*cgroup[^\n]*",
+        r"at least one cgroup controller is required",
     ),
     fixes=(Fix("see what is mounted", ("mount -t cgroup,cgroup2",)),),
     proof=hosts.NO_CONTROLLER,

@@ -32,9 +32,9 @@ _TOLD = Told(
     sentence="No libvirt daemon listens on '{subject}'.",
     subject="libvirtd",
     phrases=(
-        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:no such file|connection refused)",
+        r"(?:failed to|unable to|cannot|could not) connect(?: socket)?[^\n]{0,20}?'?(?P<subject>/[^'\n]*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtlockd|virtnwfilterd|virtxend)(?:-admin)?-sock(?:-ro)?)'?[^\n]*(?:no such file|connection refused)",
         r"dial unix (?P<subject>/\S*(?:libvirt|virtqemud|virtnetworkd|virtstoraged|virtproxyd|virtnodedevd|virtsecretd|virtinterfaced|virtxend)(?:-admin)?-sock(?:-ro)?): [^\n]*(?:no such file|connection refused)",
-        r"'(?P<subject>/[^'\n]*(?:libvirt|virt(?!log|lock)\w+d)(?:-admin)?-sock(?:-ro)?)': (?:no such file|connection refused)",
+        r"'(?P<subject>/[^'\n]*(?:libvirt|virt(?!log)\w+d)(?:-admin)?-sock(?:-ro)?)': (?:no such file|connection refused)",
         r"libvirtd may need to be started: (?:no such|connection refused)",
     ),
     doubtful=(r"cannot use direct socket mode if no URI is set",),

@@ -11,6 +11,8 @@ moved, or on a file system that is not mounted.
 Make or mount it, or correct the path.
 
 ## Strings it goes by
+- `the virtiofs export directory '/srv/share' does not exist` (libvirt)
+- `Virtio-9p Failed to initialize fs-driver with id:fsdev-fs0 and export path:/srv/share` (QEMU before 5)
 - `cannot initialize fsdev 'fs0': failed to open '/srv/share': No such file or directory`
 """
 
@@ -19,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Finding
-from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.finding import Certainty, Finding
+from virtup.causes.paths import Kind, file_probes, look_at, troubles, unsaid
 from virtup.causes.usage import Role
 from virtup.causes.who import make_directory
 from virtup.model.evidence import Evidence
@@ -42,6 +44,8 @@ POSITIVE = (
         argv=("/usr/bin/qemu-system-x86_64", "-fsdev", "local,id=f,path=/srv/share"),
         host={PathAccess("/srv/share", "read", 991): PathFact(missing="/srv/share")},
     ),
+    Evidence(error="internal error: the virtiofs export directory '/srv/share' does not exist"),
+    Evidence(stderr='Virtio-9p Failed to initialize fs-driver with id:fsdev-fs0 and export path:/srv/share\n'),
 )
 NEGATIVE = (Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),)
 
@@ -65,4 +69,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
             (*trouble.quotes, *seen),
             (make_directory(ev, path),),
             trouble.at,
+        )
+    for failure in unsaid(ev, ROLES):
+        told = "does not exist" in failure.seen.line
+        yield _found(
+            f"The directory '{failure.path}' cannot be shared with the guest: "
+            f"{'it' if told else 'perhaps it'} does not exist.",
+            failure.path,
+            Certainty.LIKELY if told else Certainty.POSSIBLE,
+            (failure.seen.quote,),
+            (make_directory(ev, failure.path), look_at(failure.path)),
+            failure.seen.at,
         )

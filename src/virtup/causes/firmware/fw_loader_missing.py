@@ -96,24 +96,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(fixes),
             trouble.at,
         )
-    for failure in failures(ev):
-        unproven = (
-            ev.uid is None or PathAccess(failure.path, "read", ev.uid, ev.gids) not in ev.host
+    for failure in unsaid(ev, ROLES):
+        yield _found(
+            f"The firmware '{failure.path}' cannot be loaded: perhaps it does not exist.",
+            failure.path,
+            Certainty.POSSIBLE,
+            (failure.seen.quote,),
+            (look_at(failure.path),),
+            failure.seen.at,
         )
-        if failure.role is Role.FIRMWARE and failure.errno is None and unproven:
-            yield _found(
-                f"The firmware '{failure.path}' cannot be loaded: perhaps it does not exist.",
-                failure.path,
-                Certainty.POSSIBLE,
-                (failure.seen.quote,),
-                (
-                    Fix(
-                        "see whether it is there, and who may read it",
-                        (f"namei -l {failure.path}",),
-                    ),
-                ),
-                failure.seen.at,
-            )
     told = said(ev).find(_TOOLS)
     if told is not None:
         yield _found(

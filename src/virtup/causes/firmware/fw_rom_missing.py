@@ -26,7 +26,7 @@ from typing import Any
 
 from virtup.causes import packages
 from virtup.causes.finding import Certainty, Finding
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact, Probe
 
@@ -35,7 +35,7 @@ SLUG = "fw-rom-missing"
 ALSO = ("fw-rom-unreadable",)
 
 _WORDS = re.compile(
-    r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not load pc bios '(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
+    r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not open option rom '(?P<option>[^'\n]+)': no such file|could not load pc bios '(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
     re.IGNORECASE,
 )
 FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/ipxe")
@@ -50,6 +50,7 @@ POSITIVE = (
             for folder in FOLDERS
         },
     ),
+    Evidence(stderr="qemu: Could not open option rom 'vapic.bin': No such file or directory\n"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu: could not load PC BIOS '/srv/bios.bin'\n"),
@@ -67,10 +68,7 @@ def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for the file in the directories that distributions use."""
     seen = said(ev).find(_WORDS)
     if seen is not None and ev.uid is not None:
-        yield from (
-            PathAccess(path, "read", ev.uid, ev.gids)
-            for path in _places(seen["rom"] or seen["bios"])
-        )
+        yield from (PathAccess(path, "read", ev.uid, ev.gids) for path in _places(_name(seen)))
         yield from packages.system(ev)
 
 
@@ -79,7 +77,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
-    name = seen["rom"] or seen["bios"]
+    name = _name(seen)
     facts = [ev.fact(PathAccess(path, "read", ev.uid, ev.gids)) for path in _places(name)]
     if any(fact is not None and fact.exists for fact in facts):
         return
@@ -96,6 +94,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (packages.install(ev, "roms"),),
         seen.at,
     )
+
+
+def _name(seen: Seen) -> str:
+    return seen["rom"] or seen["option"] or seen["bios"]
 
 
 def _places(name: str) -> list[str]:

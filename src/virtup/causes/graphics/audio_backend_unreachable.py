@@ -36,6 +36,7 @@ _TOLD = Told(
         r"could not init [`'](?P<subject>\w+)' audio driver(?![\s\S]*\n(?![^\n]*(?:audio|pulse|pipewire|\bpa\b|alsa|jack))[^\n]*\S)",
     ),
     doubtful=(
+        r"failed to initialize P[AW] context",
         r"unknown audio driver [`'](?P<subject>\w+)'",
         r"(?:alsa|audio): (?:could not initialize|failed to (?:open|create voice))[^\n]*",
         r"pa_context_connect\(\) failed",
@@ -46,6 +47,7 @@ _TOLD = Told(
     proof=either(known.AUDIO_MISSING, programs.NO_AUDIO_SERVER),
 )
 POSITIVE = (
+    Evidence(stderr="qemu-system-x86_64: Failed to initialize PW context\n"),
     Evidence(
         stderr="pulseaudio: pa_context_connect() failed\npulseaudio: Reason: Connection refused\naudio: Could not init `pa' audio driver\n"
     ),

@@ -41,8 +41,13 @@ _RANGE = re.compile(
     r"'(?P<what>VNC|SPICE)[^'\n]*' \((?P<first>\d+)-(?P<last>\d+)\)",
     re.IGNORECASE,
 )
+_UNNAMED = re.compile(
+    r"failed to start (?P<what>vnc|spice) server: [^\n]*address already in use", re.IGNORECASE
+)
+"""A refusal without the port, which a message that was cut has lost."""
 _SAID = "qemu-system-x86_64: -vnc 127.0.0.1:7: Failed to find an available port: Address already in use\n"
 POSITIVE = (
+    Evidence(error="Failed to start VNC server: Failed to bind socket: Address already in use"),
     Evidence(stderr=_SAID),
     Evidence(
         stderr="qemu-system-x86_64: -vnc 0.0.0.0:12613: Failed to start VNC server: Failed to bind "
@@ -57,6 +62,7 @@ POSITIVE = (
         uid=991,
         host={PortHolder(5907): PortFact(True, "127.0.0.1", (Holder(77, "Xvnc"),))},
     ),
+    Evidence(stderr="inet_listen_opts: bind(ipv4,127.0.0.1,5900): Address already in use\nFailed to start VNC server on `127.0.0.1:0': Address already in use\n"),
 )
 NEGATIVE = (
     Evidence(error="Unable to find an unused minor"),
@@ -106,6 +112,17 @@ def find(ev: Evidence) -> Iterator[Finding]:
 def _none_left(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the whole range that ports are chosen from is taken."""
     seen = said(ev).find(_RANGE)
+    unnamed = said(ev).find(_UNNAMED)
+    if unnamed is not None and not ports.taken(ev):
+        what = unnamed["what"].upper()
+        yield _found(
+            f"The port of the {what} display is taken by another process.",
+            what,
+            Certainty.LIKELY,
+            (unnamed.quote,),
+            (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
+            unnamed.at,
+        )
     if seen is not None:
         yield _found(
             f"No {seen['what']} port from {seen['first']} to {seen['last']} is free.",

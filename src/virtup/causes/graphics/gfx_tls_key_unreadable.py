@@ -36,7 +36,10 @@ _TOLD = Told(
         r"(?:unable to|cannot|could not) (?:access|read|open|load)[^\n]*?'?(?P<subject>/\S*(?:server-key|\.key|key\.pem)[^\s':]*)'?[^\n]*(?:denied|error while reading|unreadable)[^\n]*",
         r"(?:unable to access credentials|could not load certificates from) (?P<subject>/[^\s:]+)[^\n]*",
     ),
-    doubtful=(r"could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",),
+    doubtful=(
+        r"could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",
+        r"failed to find x509 certificates/keys in (?P<subject>/\S+)",
+    ),
     fixes=(Fix("give the key to QEMU's group, with mode 0640"),),
     proof=programs.readable(contents.key_paths),
 )

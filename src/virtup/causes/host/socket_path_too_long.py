@@ -35,7 +35,9 @@ SLUG = "socket-path-too-long"
 LIMIT = 107
 
 _WORDS = re.compile(
-    r"[^\n]*?socket (?:path )?'(?P<path>[^'\n]+)' (?:is )?too long[^\n]*", re.IGNORECASE
+    r"[^\n]*?(?:socket (?:path )?'(?P<path>[^'\n]+)' (?:is )?too long"
+    r"|(?:monitor|socket) path (?P<monitor>/\S+) too big for destination|path (?P<bare>/\S+) too long for unix socket)[^\n]*",
+    re.IGNORECASE,
 )
 _PATH = "/home/user/.var/app/" + "x" * 100 + "/monitor.sock"
 POSITIVE = (

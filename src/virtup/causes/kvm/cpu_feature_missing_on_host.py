@@ -43,6 +43,8 @@ _TOLD = Told(
         r"unacceptable CPU info: [^\n]*",
         r"cpu model '?(?P<subject>[\w.-]+)'? (?:is )?not (?:usable|supported by (?:the )?(?:host|hypervisor))",
         r"(?:incompatible|unsupported) CPU features?: (?P<subject>[\w, .-]+)",
+        r"host's CPU doesn't support requested features?$",
+        r"hyper-v [^\n]*?(?P<subject>hv-[\w-]+)'?[^\n]* (?:is|are) not supported by kernel",
     ),
     unless=r"for \w+ qemu domain",
     fixes=(edit("use <cpu mode='host-model'/>, or disable the features that are missing,"),),
@@ -54,6 +56,9 @@ POSITIVE = (
     ),
     Evidence(
         error="operation failed: guest CPU doesn't match specification: missing features: erms,vaes"
+    ),
+    Evidence(
+        stderr="qemu-kvm: Hyper-V VP_INDEX MSR (requested by 'hv-vpindex' cpu flag) is not supported by kernel\n"
     ),
 )
 NEGATIVE = (

@@ -35,7 +35,7 @@ SLUG = "mem-host-ram-short"
 
 _WORDS = re.compile(
     r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'(?!: (?!cannot allocate|resource temp))|failed to allocate (?:memory for guest|memory: cannot|\d+ B: cannot)"
-    r"|mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
+    r"|(?<!can't )mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
     re.IGNORECASE,
 )
 _SAID = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory\n"

@@ -35,7 +35,7 @@ CODE = "VU071"
 SLUG = "mem-hugepages-short"
 
 _WORDS = re.compile(
-    r"(?:unable to map backing store for guest RAM(?!: (?!cannot (?:allocate|\.\.\.)))|insufficient free host memory pages|hugepage allocation failed)[^\n]*",
+    r"(?:unable to map backing store for guest RAM(?!: (?!cannot (?:allocate|\.\.\.)))|insufficient free host memory pages|hugepage allocation failed|can't mmap RAM pages|preallocating memory failed)[^\n]*",
     re.IGNORECASE,
 )
 _HUGE = re.compile(r"hugepages?|hugetlb|-mem-path", re.IGNORECASE)
@@ -55,6 +55,9 @@ POSITIVE = (
         argv=_ARGV,
         uid=991,
         host={Memory(): MemoryFact(huge=(HugePages(2048, 0, 0, ("/dev/hugepages",)),))},
+    ),
+    Evidence(
+        stderr="kvm: -mem-path /dev/hugepages/libvirt/qemu: can't mmap RAM pages: Cannot allocate memory\n"
     ),
 )
 NEGATIVE = (

@@ -43,6 +43,7 @@ _TOLD = Told(
         r"unable to find (?:any )?(?:usable )?hugetlbfs mount(?: for (?P<subject>\d+ ?\w+))?[^\n]*",
         r"(?:-mem-path|mem-path)[^\n]*not (?:a |on )?hugetlbfs[^\n]*",
         r"huge ?pages? (?:size )?'?(?P<subject>\d+ ?\w*)'? (?:is )?not (?:supported|mounted|available)[^\n]*",
+        r"hugepages are disabled by administrator config",
     ),
     fixes=(
         Fix(

@@ -16,6 +16,7 @@ Forward another port, or end the other program.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -40,6 +41,7 @@ POSITIVE = (
         uid=991,
         host={PortHolder(2222): PortFact(True, "0.0.0.0", (Holder(77, "sshd"),))},  # noqa: S104
     ),
+    Evidence(stderr="Failed to bind port 2222 (Address already in use) for option '-t 2222', exiting\n"),
 )
 NEGATIVE = (
     Evidence(stderr=_SAID.replace("2222", "80")),
@@ -47,6 +49,7 @@ NEGATIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -vnc :7: Failed to find an available port: Address already in use\n"
     ),
+    Evidence(stderr="Failed to bind port 2222 (Permission denied) for option '-t 2222', exiting\n"),
 )
 
 _OTHER = re.compile(r"rule '[^'\n]*': (?!address already)", re.IGNORECASE)
@@ -66,6 +69,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if use.what != "port forward" or (fact is None and use.port < 1024):
             continue
         if fact is not None and not fact.listening:
+            continue
+        if fact is None and taken.errno in {errno.EACCES, errno.EPERM}:
             continue
         if fact is None and _OTHER.search(taken.quotes[0] if taken.quotes else ""):
             continue

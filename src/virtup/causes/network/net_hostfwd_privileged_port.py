@@ -36,6 +36,7 @@ _SAID = (
 POSITIVE = (
     Evidence(stderr=_SAID),
     Evidence(stderr=_SAID, uid=991, host={PortHolder(80): PortFact()}),
+    Evidence(stderr="Failed to bind port 80 (Permission denied) for option '-t 80', exiting\n"),
 )
 NEGATIVE = (
     Evidence(stderr=_SAID.replace(":80", ":8080")),

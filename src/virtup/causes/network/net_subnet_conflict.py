@@ -38,7 +38,10 @@ _TOLD = Told(
         r"(?:netzwerk|la red|le réseau|a rede|la rete|сеть|sieć)[^\n]{0,40}(?:schnittstelle|interfa[zc]e?|interfaccia|интерфейс\w*|interfejs)\W{1,3}(?P<subject>[\w.@-]+)[^\n]{0,25}(?:verwendet|benutzt|$|используется)",
         r"インターフェー(?:ス|イス)\W{0,3}(?P<subject>[\w.@-]+)[^\n]{0,25}使用",
     ),
-    doubtful=(r"(?P<subject>\d+\.\d+\.\d+\.\d+/\d+)[^\n]{0,60}(?:overlaps|conflicts) with",),
+    doubtful=(
+        r"route address '[^'\n]+' conflicts with IP address for (?:interface )?'(?P<subject>[^'\n]+)'",
+        r"(?P<subject>\d+\.\d+\.\d+\.\d+/\d+)[^\n]{0,60}(?:overlaps|conflicts) with",
+    ),
     fixes=(Fix("give the network another subnet", ("virsh net-edit NETWORK",), Safety.CONFIRM),),
     proof=nets.SUBNET_TAKEN,
 )

@@ -36,7 +36,7 @@ ALSO = ("net-tap-permission",)
 
 DEVICE = "/dev/net/tun"
 OPEN = re.compile(
-    r"(?:could not open|unable to open|cannot open|failed to open|cannot access) '?/dev/net/tun'?"
+    r"(?:could not (?:open|configure)|unable to open|cannot open|failed to open|cannot access) '?/dev/net/tun'?"
     r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
     re.IGNORECASE,
 )

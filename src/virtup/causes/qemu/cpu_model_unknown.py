@@ -37,7 +37,7 @@ CODE = "VU036"
 SLUG = "cpu-model-unknown"
 
 _WORDS = re.compile(
-    r"unable to find cpu (?:model|definition)[: ]+'?(?P<a>[\w.-]+)'?"
+    r"unable to find (?:x86 )?cpu (?:model|definition)[: ]+'?(?P<a>[\w.-]+)'?"
     r"|unknown cpu model '?(?P<b>[\w.-]+)'?"
     r"|cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known)",
     re.IGNORECASE,

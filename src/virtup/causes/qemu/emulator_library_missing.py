@@ -39,6 +39,7 @@ SLUG = "emulator-library-missing"
 _WORDS = re.compile(
     r"(?P<program>[^\s:]+): (?:error while loading shared libraries: (?P<library>[^\s:]+)"
     r"|symbol lookup error: (?P<from>[^\s:]+): undefined symbol: (?P<symbol>\S+))"
+    r"|(?P<needs>/[^\s:]+): (?:(?P<in>/[^\s:]+): )?version [`'](?P<version>[\w.]+)' not found"
     r"|error loading shared library (?P<musl>[^\s:]+)"
 )
 _OWN = "/opt/qemu/qemu-system-x86_64"
@@ -67,6 +68,9 @@ POSITIVE = (
                 interpreter_exists=False,
             )
         },
+    ),
+    Evidence(
+        stderr="/usr/bin/qemu-system-x86_64: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /usr/bin/qemu-system-x86_64)\n"
     ),
 )
 NEGATIVE = (
@@ -138,11 +142,11 @@ def _architecture(path: str) -> str:
 def _complaint(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     assert seen is not None
-    name = seen["library"] or seen["musl"] or seen["symbol"]
+    name = seen["library"] or seen["musl"] or seen["symbol"] or seen["version"]
     fact = ev.fact(Emulator(ev.emulator, ev.uid, ev.gids)) if ev.uid is not None else None
     proven = fact is not None and name in fact.libraries
-    path = ev.emulator or seen["program"]
-    noun = "symbol" if seen["symbol"] else "shared library"
+    path = ev.emulator or seen["program"] or seen["needs"]
+    noun = "symbol" if seen["symbol"] else "version" if seen["version"] else "shared library"
     yield _found(
         f"The emulator '{path}' needs the {noun} '{name}', which this host does not have.",
         path,

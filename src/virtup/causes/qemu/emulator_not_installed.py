@@ -39,6 +39,7 @@ _NONE = re.compile(
     r"no supported architecture for os type '(?P<os>\w+)'"
     r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator[^\n]*"
     r"|cannot find suitable emulator for '?(?P<for>\w+)'?[^\n]*"
+    r"|could not find capabilities for (?:os_?type=\w+ )?arch=(?P<capable>\w+)(?! +(?:domain|virt)\w*=)[^\n]*"
     r"|no emulator found for arch\w* '?(?P<of>\w+)'?[^\n]*"
     r"|exec: \"?qemu-system-(?P<exec>\w+)\"?: executable file not found[^\n]*"
     r"|no QEMU (?:binary|emulator) for (?:guests of )?'?(?P<arch>\w+)'?[^\n]*",
@@ -55,6 +56,7 @@ POSITIVE = (
         uid=991,
         host={Emulator(PATH, 991): EmulatorFact(others=("/usr/bin/qemu-system-arm",))},
     ),
+    Evidence(error="invalid argument: could not find capabilities for arch=riscv64 "),
 )
 NEGATIVE = (
     Evidence(phase="exec", errno=errno.EACCES, path=PATH, emulator=PATH),
@@ -64,6 +66,9 @@ NEGATIVE = (
         path="/opt/bin/qemu-system-x86_64",
         uid=991,
         host={Emulator("/opt/bin/qemu-system-x86_64", 991): EmulatorFact(others=(PATH,))},
+    ),
+    Evidence(
+        error="invalid argument: could not find capabilities for arch=aarch64 domaintype=kvm "
     ),
 )
 
@@ -81,7 +86,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when no QEMU for the architecture is there."""
     none = said(ev).find(_NONE)
     if none is not None:
-        named = none["arch"] or none["for"] or none["of"] or none["exec"]
+        named = none["arch"] or none["capable"] or none["for"] or none["of"] or none["exec"]
         arch = named or "the guest's architecture"
         yield _found(
             f"No QEMU for {arch} is installed on this host.",

@@ -44,6 +44,7 @@ POSITIVE = (
         uid=991,
         host={Emulator(_OLD, 991): EmulatorFact(host_machine="x86_64", others=(PATH,))},
     ),
+    Evidence(error="cannot execute binary /usr/bin/kvm-spice: No such file or directory"),
 )
 NEGATIVE = (
     Evidence(error=f"Cannot run QEMU binary '{_OLD}': Permission denied"),

@@ -36,6 +36,7 @@ _TOLD = Told(
         r"unknown protocol '(?P<subject>[\w-]+)'",
         r"unknown driver '(?P<subject>[\w-]+)'",
         r"module block-(?:block-)?(?P<subject>(?!block)\w+)(?:\.so)? (?:is )?not found",
+        r"driver '(?P<subject>[\w-]+)' (?:is not whitelisted|can only be used for read-only devices)",
     ),
     fixes=(packages.install(Evidence(), "block drivers", name="rbd"),),
     proof=known.BLOCK_DRIVER_MISSING,
@@ -43,6 +44,9 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(stderr="qemu-system-x86_64: -drive file=rbd:p/x,if=virtio: Unknown protocol 'rbd'\n"),
     Evidence(stderr="qemu-system-x86_64: -blockdev driver=iscsi: Unknown driver 'iscsi'\n"),
+    Evidence(
+        stderr="qemu-kvm: -drive file=/v/a.vdi,format=vdi: Driver 'vdi' can only be used for read-only devices\n"
+    ),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: -blockdev x: Parameter 'driver' does not accept value\n"),

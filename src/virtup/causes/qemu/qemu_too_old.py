@@ -39,6 +39,7 @@ _TOLD = Told(
         r"(?:requires?|needs?) (?:at least )?(?:qemu|QEMU) (?:version )?>?=? ?(?P<subject>\d+\.\d[\d.]*)[^\n]*",
         r"CPU feature (?P<subject>[\w.-]+) not found",
         r"invalid object type: '?(?P<subject>(?:sev|tdx|iothread|memory-backend|secret|authz|rng|input|can|pr-manager|throttle|qtest|dbus|thread)[\w-]*)",
+        r"unsupported (?:qcow2?|qed|vmdk|vdi|vhdx) (?:image )?(?:feature\(s\):?|version) (?P<subject>[^\n]+)",
     ),
     doubtful=(
         r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
@@ -54,6 +55,9 @@ POSITIVE = (
     Evidence(error="unsupported configuration: virtio-mouse is not supported by this QEMU binary"),
     Evidence(
         stderr="qemu-system-x86_64: -sandbox on,obsolete=deny,spawn=deny: Invalid parameter 'obsolete'\n"
+    ),
+    Evidence(
+        stderr='qemu-kvm: -blockdev {"node-name":"f","driver":"qcow2"}: Unsupported qcow2 feature(s): extended L2 entries\n'
     ),
 )
 NEGATIVE = (

@@ -32,6 +32,7 @@ SLUG = "restore-device-state-mismatch"
 _WORDS = re.compile(
     r"error while loading state for instance \S+ of device '(?P<device>[^'\n]+)'"
     r"|failed to load (?P<part>[\w-]+:[\w/-]+)"
+    r"|savevm: unsupported version \d+ for '(?P<old>[^'\n]+)'"
     r"|missing section footer for (?P<foot>\S+)",
     re.IGNORECASE,
 )
@@ -43,6 +44,10 @@ POSITIVE = (
         stderr="qemu-system-x86_64: error while loading state for instance 0x0 of "
         "device '0000:00:03.0/virtio-net'\nqemu-system-x86_64: load of migration "
         "failed: Operation not permitted\n",
+        phase="load",
+    ),
+    Evidence(
+        stderr="qemu: savevm: unsupported version 4 for '0000:00:02.0/qxl' v3\nload of migration failed\n",
         phase="load",
     ),
 )

@@ -37,6 +37,7 @@ _TOLD = Told(
     sentence="QEMU is refused the device '{subject}': it is not in the guest's device list.",
     phrases=(
         r"(?:could not|cannot|unable to|failed to) (?:open|access|read) (?:block device |disk image )?'?(?P<subject>/dev/(?!kvm|net/tun|vfio/vfio|null|zero)[^\s':]+)'?: (?:operation not permitted|vorgang nicht zul|operación no permitida|opération non permise)",
+        r"(?:error opening|failed to open) '?(?P<subject>/dev/vfio/\d+)'?: operation not permitted",
     ),
     doubtful=(
         r"(?:input-linux|evdev)[^\n]*'?(?P<subject>/dev/input/[^\s',:]+)'?[^\n]*(?:permission denied|no such file)",

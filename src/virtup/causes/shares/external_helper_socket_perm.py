@@ -31,6 +31,7 @@ _TOLD = Told(
     sentence="QEMU may not connect to the socket '{subject}'.",
     phrases=(
         r"\b(?:qemu|kvm|virtiofsd|chardev|vhost-user|libvirt|monitor)\b[^\n]*(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'?(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)'?: permission denied",
+        r"-chardev socket,[^\n]*?\bpath=(?P<subject>/(?!\S*/qemu/swtpm/)[^,\s]+)[^\n]*: failed to connect socket: permission denied",
     ),
     doubtful=(
         r"(?:failed|unable|could not|cannot)(?: to)? connect (?:to )?(?:(?:unix )?socket )?(?:to )?'(?P<subject>/(?!\S*/qemu/swtpm/|\S*libvirt-sock|\S*virt\w+d?-sock)[^'\n:]+?)': permission denied",

@@ -33,7 +33,7 @@ _TOLD = Told(
     phrases=(
         r"(?:file=|filename\x22:\x22)?(?P<subject>/[^,\s'\x22]+)?[^\n]{0,200}could not refresh total sector count: illegal seek",
         r"'?(?P<subject>/[^'\s]+)'? is not a block device",
-        r"'host_device' driver requires '(?P<subject>[^'\n]+)' to be[^\n]*",
+        r"'host_device' driver (?:requires '(?P<subject>[^'\n]+)' to be|expects)[^\n]*",
         r"could not refresh total sector count[^\n]*",
         r"block device required[^\n]*",
     ),

@@ -41,7 +41,7 @@ SLUG = "disk-write-lock"
 _LOCK = re.compile(
     r"failed to get (?:shared )?\"(?:write|consistent read|resize|write unchanged)\" lock"
     r"|failed to get (?:write|shared|read) lock|failed to lock byte \d+"
-    r"|failed to acquire lock for '(?P<busy>[^'\n]+)'|resource busy: [^\n]*\block",
+    r"|failed to acquire lock: [^\n]*\bheld\b|failed to acquire lock for '(?P<busy>[^'\n]+)'|resource busy: [^\n]*\block",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(
@@ -79,6 +79,7 @@ POSITIVE = (
             )
         },
     ),
+    Evidence(error="Failed to acquire lock: Lease is held by another host"),
 )
 NEGATIVE = (
     Evidence(

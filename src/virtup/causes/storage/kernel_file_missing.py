@@ -61,6 +61,7 @@ POSITIVE = (
             PathAccess("/boot/vm/initrd", "read", 107): PathFact(missing="/boot/vm"),
         },
     ),
+    Evidence(stderr="qemu-system-arm: Couldn't open dtb file /boot/vm/board.dtb\n"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu: could not open kernel file '/boot/vm/vmlinuz': Permission denied\n"),
@@ -102,6 +103,19 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(evidence),
             tuple(fixes),
             trouble.at,
+        )
+
+
+    for failure in unsaid(ev, ROLES):
+        yield Finding(
+            CODE,
+            SLUG,
+            f"The {failure.role.value} '{failure.path}' cannot be loaded: perhaps it does not exist.",
+            failure.path,
+            Certainty.POSSIBLE,
+            (failure.seen.quote,),
+            (look_at(failure.path),),
+            failure.seen.at,
         )
 
 
