@@ -24,7 +24,7 @@ from functools import partial
 
 from virtup.causes import packages, revise
 from virtup.causes.finding import Certainty, Finding, Fix
-from virtup.causes.paths import Kind, failures, file_probes, troubles
+from virtup.causes.paths import Kind, failures, file_probes, look_at, troubles, unsaid
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.causes.words import said

@@ -41,7 +41,9 @@ POSITIVE = (
         uid=991,
         host={PortHolder(2222): PortFact(True, "0.0.0.0", (Holder(77, "sshd"),))},  # noqa: S104
     ),
-    Evidence(stderr="Failed to bind port 2222 (Address already in use) for option '-t 2222', exiting\n"),
+    Evidence(
+        stderr="Failed to bind port 2222 (Address already in use) for option '-t 2222', exiting\n"
+    ),
 )
 NEGATIVE = (
     Evidence(stderr=_SAID.replace("2222", "80")),

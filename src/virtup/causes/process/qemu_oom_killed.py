@@ -49,7 +49,9 @@ POSITIVE = (
         pid=77,
         host={KernelLog(77): KernelLogFact(readable=True, lines=(_GROUP, _IN_GROUP))},
     ),
-    Evidence(notes='Memory cgroup out of memory: Kill process 4242 (qemu-kvm) score 1000 or sacrifice child'),
+    Evidence(
+        notes="Memory cgroup out of memory: Kill process 4242 (qemu-kvm) score 1000 or sacrifice child"
+    ),
 )
 NEGATIVE = (
     Evidence(phase="monitor", signal=9, pid=77, host={KernelLog(77): KernelLogFact(readable=True)}),

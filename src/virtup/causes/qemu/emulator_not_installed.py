@@ -39,7 +39,7 @@ _NONE = re.compile(
     r"no supported architecture for os type '(?P<os>\w+)'"
     r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator[^\n]*"
     r"|cannot find suitable emulator for '?(?P<for>\w+)'?[^\n]*"
-    r"|could not find capabilities for (?:os_?type=\w+ )?arch=(?P<capable>\w+)(?! +(?:domain|virt)\w*=)[^\n]*"
+    r"|could not find capabilities for (?:os_?type=\w+ )?arch=(?P<capable>\w+)\b(?! +(?:domain|virt)\w*=)[^\n]*"
     r"|no emulator found for arch\w* '?(?P<of>\w+)'?[^\n]*"
     r"|exec: \"?qemu-system-(?P<exec>\w+)\"?: executable file not found[^\n]*"
     r"|no QEMU (?:binary|emulator) for (?:guests of )?'?(?P<arch>\w+)'?[^\n]*",

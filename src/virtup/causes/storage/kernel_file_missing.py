@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virtup.causes import revise
-from virtup.causes.finding import Finding, Fix
-from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes.paths import Kind, file_probes, look_at, troubles, unsaid
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -104,7 +104,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
             tuple(fixes),
             trouble.at,
         )
-
 
     for failure in unsaid(ev, ROLES):
         yield Finding(
