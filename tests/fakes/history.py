@@ -42,6 +42,8 @@ class OneGuest:
 
     named = Domains.named
     name_of = Domains.name_of
+    unknown = Domains.unknown
+    store = SimpleNamespace(why_aside=lambda _name: "")
 
     def __init__(self, starts: Starts) -> None:
         self._starts = starts

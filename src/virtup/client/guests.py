@@ -13,6 +13,8 @@ Handle = dict[str, Any]
 
 ANY = ("id", "uuid", "name")
 """Every way to name a guest, in the order in which they are tried."""
+_ASIDE = "its definition was left aside"
+"""What virtupd says of a guest whose file it cannot use."""
 ACTIVE, INACTIVE = 1, 2
 """Flags of ``list_all``: guests that run, guests that do not."""
 
@@ -27,7 +29,8 @@ def list_all(conn: Connection, flags: int = 0) -> list[Handle]:
 def lookup(conn: Connection, text: str, by: Collection[str] = ANY) -> Handle | None:
     """The guest that *text* names, in one of the ways of *by*; None when there is none.
 
-    A name that looks like an id or a UUID is found when no guest has that id or UUID.
+    A name that looks like an id or a UUID is found when no guest has that id or UUID. Raises
+    VirtError when the daemon says more of a guest that is not there than that.
     """
     attempts: list[tuple[str, dict[str, Any]]] = []
     number = _number(text)
@@ -42,7 +45,7 @@ def lookup(conn: Connection, text: str, by: Collection[str] = ANY) -> Handle | N
         try:
             handle: Handle = conn.call(name, **args)["dom"]
         except VirtError as exc:
-            if exc.code != Code.NO_DOMAIN:
+            if exc.code != Code.NO_DOMAIN or _ASIDE in exc.message:
                 raise
         else:
             return handle

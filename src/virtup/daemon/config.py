@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from virtup.errors import Code, Fault, Origin, VirtError
+from virtup.machine.save.compress import NAMES
 from virtup.machine.settings import Settings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
+_WORDS = {"log_level": LOG_LEVELS, "save_image_format": tuple(NAMES)}
 _RENAMED = {"qemu_log_max_bytes": "log_max_bytes", "qemu_log_backups": "log_backups"}
 _AT_LEAST_ONE = ("max_clients", "max_client_requests", "keepalive_interval_s", "keepalive_count")
 
@@ -93,10 +95,17 @@ def parse(text: str, path: str) -> Config:
         elif key in guests:
             settings[_RENAMED.get(key, key)] = _value(place, key, value, guests[key])
         else:
-            known = ", ".join(sorted({*ours, *guests}))
-            raise ConfigError(f"{place}: there is no key '{key}'; the keys are: {known}")
+            raise ConfigError(f"{place}: {_no_such(key, sorted({*ours, *guests}))}")
     _check_ports(settings, path)
     return Config(**chosen, guests=Settings(**settings))
+
+
+def _no_such(key: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, known, 1)
+    hint = f"did you mean '{near[0]}'? The" if near else "the"
+    return f"there is no key '{key}'; {hint} keys are: {', '.join(known)}"
 
 
 def _known(kind: type[Config | Settings]) -> dict[str, Any]:
@@ -113,12 +122,33 @@ def _value(place: str, key: str, value: Any, default: Any) -> Any:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         raise ConfigError(f"{place}: '{key}' must be {words[wanted]}, not {value!r}")
     if wanted in (int, float):
-        least = 1 if key in _AT_LEAST_ONE or key.endswith(("_min", "_max", "_bytes")) else 0
+        least = _least(key)
         if not least <= value <= 2**40:
-            raise ConfigError(f"{place}: '{key}' must be at least {least}, not {value!r}")
-    if key == "log_level" and value not in LOG_LEVELS:
-        raise ConfigError(f"{place}: '{key}' must be one of {', '.join(LOG_LEVELS)}, not {value!r}")
+            raise ConfigError(f"{place}: '{key}' must be at least {least:g}, not {value!r}")
+    elif key in _WORDS and value not in _WORDS[key]:
+        known = ", ".join(_WORDS[key])
+        raise ConfigError(f"{place}: '{key}' must be one of {known}, not {value!r}")
+    elif key == "vnc_listen" and not _is_address(value):
+        raise ConfigError(f"{place}: '{key}' must be an IP address, not {value!r}")
+    elif key == "qemu_user" and value.removeprefix("+") in ("root", "0"):
+        raise ConfigError(f"{place}: '{key}' cannot be root: QEMU never runs as root")
     return value
+
+
+def _least(key: str) -> float:
+    if key.endswith("_timeout_s"):
+        return 0.1
+    return 1 if key in _AT_LEAST_ONE or key.endswith(("_min", "_max", "_bytes")) else 0
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_ports(settings: dict[str, Any], path: str) -> None:

@@ -22,6 +22,21 @@ class _OwnersFile(RotatingFileHandler):
         return os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace")
 
 
+class _Entry(logging.Formatter):
+    """Lines behind an entry's first are indented, and what would move a cursor is escaped."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging names it so
+        """The entry without its traceback."""
+        text = super().formatMessage(record)
+        return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(char: str) -> str:
+    if char == "\n":
+        return "\n    "
+    return char if char.isprintable() else repr(char)[1:-1]
+
+
 def log_to(path: str | None, level: int) -> None:
     """Log to the file at *path*, or to standard error; what was logged to before is closed.
 
@@ -30,7 +45,7 @@ def log_to(path: str | None, level: int) -> None:
     handler: logging.Handler = logging.StreamHandler()
     if path is not None:
         handler = _OwnersFile(path, maxBytes=FILE_BYTES_MAX, backupCount=1)
-    handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(_Entry(_FORMAT, "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger()
     for old in tuple(root.handlers):
         root.removeHandler(old)

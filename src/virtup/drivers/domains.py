@@ -96,8 +96,15 @@ class Domains:
         """Return the guest of that name, or raise DomainNotFound."""
         guest = self._by_name.get(name)
         if guest is None:
-            raise DomainNotFound(f"no domain with matching name '{name}'")
+            raise self.unknown(name)
         return guest
+
+    def unknown(self, name: str, more: str = "") -> DomainNotFound:
+        """Return the error for a name that no guest has, with *more*; it tells of a file aside."""
+        aside = self.store.why_aside(name)
+        if aside:
+            more += f"; its definition was left aside: {aside}"
+        return DomainNotFound(f"no domain with matching name '{name}'{more}")
 
     def named(self, name: str) -> Guest | None:
         """Return the guest of that name that runs or is defined, or None."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virtup.drivers.domains import Domains
-from virtup.errors import DomainNotFound, InvalidArgument
+from virtup.errors import InvalidArgument
 from virtup.machine.attempts import FAILED, NOW, Attempts
 from virtup.machine.launcher import Launcher
 from virtup.model import history
@@ -103,7 +103,7 @@ class History:
         name = await self._name_of(guest)
         records: list[Record] = [*await asyncio.to_thread(self._attempts.of, name)]
         if not records and self._domains.named(name) is None:
-            raise DomainNotFound(f"no domain with matching name '{name}', and none was started")
+            raise self._domains.unknown(name, ", and none was started")
         return name, records
 
     async def _name_of(self, guest: str) -> str:

@@ -47,8 +47,11 @@ class Store:
                 continue
             try:
                 domain = with_implied(parse_domain(self._disk.read(path), source=path))
-            except (OSError, VirtError) as error:
-                self._leave_aside(path, str(error))
+            except OSError as error:
+                self._leave_aside(path, f"'{path}' cannot be read: {error.strerror or error}")
+                continue
+            except VirtError as error:
+                self._leave_aside(path, error.message)
                 continue
             if domain.uuid is None:
                 self._leave_aside(path, f"'{path}' has no <uuid>")
@@ -60,6 +63,10 @@ class Store:
     def _leave_aside(self, path: str, reason: str) -> None:
         log.error("guest definition left aside: %s", reason)
         self._aside[path] = reason
+
+    def why_aside(self, name: str) -> str:
+        """Tell why the definition in the file of the guest *name* was left aside; "" if it was not."""
+        return self._aside.get(self._path(name), "")
 
     def write(self, domain: Domain) -> None:
         """Put the definition of *domain* in place of the one before it, durably.

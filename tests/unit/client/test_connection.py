@@ -13,7 +13,7 @@ from tests.fakes.daemon import UUIDS, XML, FakeDaemon, MemoryConnection
 from virtup.client.connection import ConnectFailed, Connection, authentication, connect
 from virtup.client.exchange import ConnectionLost
 from virtup.client.guests import format_uuid, list_all, lookup, parse_uuid
-from virtup.errors import Code, RpcError, VirtError
+from virtup.errors import Code, DomainNotFound, RpcError, VirtError
 from virtup.wire.tables import REMOTE
 
 
@@ -148,6 +148,15 @@ def test_a_lookup_that_fails_otherwise_is_told(conn: MemoryConnection) -> None:
     conn.daemon.handlers["DOMAIN_LOOKUP_BY_NAME"] = refuse
     with pytest.raises(VirtError, match="no access"):
         lookup(conn, "web")
+
+
+def test_a_lookup_tells_of_a_definition_that_was_left_aside(conn: MemoryConnection) -> None:
+    def refuse(_: object) -> None:
+        raise DomainNotFound("no domain with matching name 'odd'; its definition was left aside: x")
+
+    conn.daemon.handlers["DOMAIN_LOOKUP_BY_NAME"] = refuse
+    with pytest.raises(VirtError, match="left aside: x"):
+        lookup(conn, "odd")
 
 
 @pytest.mark.parametrize(

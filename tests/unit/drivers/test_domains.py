@@ -36,6 +36,9 @@ class SlowStore:
         assert self.go.wait(30)
         self.written.append(domain.name)
 
+    def why_aside(self, name: str) -> str:
+        return "'/etc/virtup/qemu/odd.xml' has no <uuid>" if name == "odd" else ""
+
 
 class Launcher:
     """Completes a definition by taking it as it is."""
@@ -112,3 +115,14 @@ async def test_a_call_that_waited_for_a_forgotten_guest_is_told_so(domains: Doma
         domains._ended(guest, machine, Shutoff.CRASHED)
     with pytest.raises(DomainNotFound, match="no domain with matching name 'g'"):
         await second
+
+
+def test_a_guest_whose_file_was_left_aside_is_told_as_such(domains: Domains) -> None:
+    with pytest.raises(DomainNotFound) as caught:
+        domains.by_name("odd")
+    assert caught.value.message == (
+        "Domain not found: no domain with matching name 'odd'; its definition was left aside: "
+        "'/etc/virtup/qemu/odd.xml' has no <uuid>"
+    )
+    with pytest.raises(DomainNotFound, match=r"'none'$"):
+        domains.by_name("none")

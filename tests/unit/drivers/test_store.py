@@ -63,6 +63,7 @@ def test_what_cannot_be_read_is_named_and_not_overwritten(
         assert list(store.load()) == []
     assert reason in caplog.text
     assert str(path) in caplog.text
+    assert reason in store.why_aside(name)
     wanted = parse_domain(xml(name))
     with pytest.raises(OperationFailed, match="move it away first"):
         store.write(wanted)
@@ -70,6 +71,17 @@ def test_what_cannot_be_read_is_named_and_not_overwritten(
     path.unlink()
     store.write(wanted)
     assert [one.domain.name for one in store.load()] == [name]
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(place: layouts.Layout, store: Store) -> None:
+    (Path(place.definitions) / "a.xml").symlink_to("/nonexistent")
+    (Path(place.definitions) / "b.xml").mkdir()
+    assert list(store.load()) == []
+    assert store.why_aside("a") == (
+        f"'{place.definitions}/a.xml' cannot be read: No such file or directory"
+    )
+    assert store.why_aside("b") == f"'{place.definitions}/b.xml' cannot be read: Is a directory"
+    assert store.why_aside("c") == ""
 
 
 def test_what_the_machine_implies_is_not_stored_and_not_lost(
