@@ -317,6 +317,26 @@ class DomainExists(VirtError):
     code, fault, template = Code.OPERATION_FAILED, Fault.CALLER, "operation failed: {message}"
 
 
+class PoolNotFound(VirtError):
+    """No storage pool of that name, UUID or directory."""
+
+    code, origin, fault = Code.NO_STORAGE_POOL, Origin.STORAGE, Fault.CALLER
+    template = "Storage pool not found: {message}"
+
+
+class VolumeNotFound(VirtError):
+    """No storage volume of that name, key or path."""
+
+    code, origin, fault = Code.NO_STORAGE_VOL, Origin.STORAGE, Fault.CALLER
+    template = "Storage volume not found: {message}"
+
+
+class VolumeExists(VirtError):
+    """The pool has a volume of that name."""
+
+    code, origin, fault = Code.STORAGE_VOL_EXIST, Origin.STORAGE, Fault.CALLER
+
+
 class OperationInvalid(VirtError):
     """The guest is not in a state in which this can be done."""
 

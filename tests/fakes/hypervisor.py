@@ -12,11 +12,18 @@ import socket
 import uuid as uuids
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+from tests.fakes.disk import ModelDisk
+from virtup.drivers.pool_store import PoolStore
+from virtup.drivers.pools import Pools
+from virtup.drivers.volumes import Volumes
 from virtup.errors import DomainNotFound, OperationFailed, OperationInvalid, XmlInvalid
-from virtup.machine.events import DomainRef, Event, EventBus
+from virtup.machine.events import DomainRef, Event, EventBus, PoolEventBus
 from virtup.machine.jobs import NO_JOB
+
+if TYPE_CHECKING:
+    from virtup.host.layout import Layout
 
 INFO = {
     "model": "x86_64",
@@ -389,6 +396,12 @@ class FakeRepairing:
         return {"guest": "", "transaction": transaction}
 
 
+def _pool_store() -> PoolStore:
+    """A store of pools in memory; there are none."""
+    places = SimpleNamespace(pools_dir="/pools", pools_autostart="/auto", pools_active="/active")
+    return PoolStore(cast("Layout", places), ModelDisk(), "boot")
+
+
 class FakeHypervisor:
     """What the daemon serves; ``gone`` records the clients it was told of."""
 
@@ -396,6 +409,9 @@ class FakeHypervisor:
         self.layout = SimpleNamespace(kind=kind)
         self.events = EventBus()
         self.domains = FakeDomains(self.events)
+        self.pool_events = PoolEventBus()
+        self.pools = Pools(_pool_store(), self.pool_events)
+        self.volumes = Volumes(self.pools, lambda _path: "")
         self.node = FakeNode()
         self.gone: list[int] = []
         self.history = FakeHistory(self.domains)

@@ -16,7 +16,7 @@ from virtup.daemon import handlers
 from virtup.daemon.client import Client
 from virtup.host import layout as layouts
 from virtup.host import link
-from virtup.machine.events import Event
+from virtup.machine.events import Event, PoolEvent
 
 if TYPE_CHECKING:
     from virtup.daemon.config import Config
@@ -51,6 +51,7 @@ class Server:
         self._alone = asyncio.Event()
         self._last_client = 0
         self._unsubscribe = hypervisor.events.subscribe(self._deliver)
+        self._unsubscribe_pools = hypervisor.pool_events.subscribe(self._deliver_pool)
         handlers.load()
 
     async def listen(self, ends: Sequence[tuple[socket.socket, bool]]) -> None:
@@ -96,6 +97,7 @@ class Server:
         """Serve until ``stop``; then let the clients go, with their calls ended."""
         await self._stopped.wait()
         self._unsubscribe()
+        self._unsubscribe_pools()
         for timer in (self._tick, self._idle):
             if timer is not None:
                 timer.cancel()
@@ -125,6 +127,10 @@ class Server:
         for client in tuple(self.clients):
             client.subscriptions.deliver(event)
         self._rest()
+
+    def _deliver_pool(self, event: PoolEvent) -> None:
+        for client in tuple(self.clients):
+            client.subscriptions.deliver_pool(event)
 
     def _keepalive(self) -> None:
         for client in tuple(self.clients):

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from virtup.daemon.bodies import domain_body
+from virtup.daemon.bodies import domain_body, pool_body
 from virtup.errors import InternalError, InvalidArgument, OperationFailed
-from virtup.machine.events import Event
+from virtup.machine.events import Event, PoolEvent
 from virtup.wire.tables import QEMU, REMOTE, procedure, type_line
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ _PATTERN_MAX = 256
 
 
 class _Wish(NamedTuple):
-    """``kind`` is an event's number, MONITOR, or ELSEWHERE; ``uuid`` of one guest, or all."""
+    """``kind`` is a domain event's number, or one of the kinds below; ``uuid`` of one, or all."""
 
     kind: int
     uuid: bytes | None
@@ -69,6 +69,9 @@ class _Wish(NamedTuple):
 
 
 _MONITOR, _ELSEWHERE = -1, -2
+_OF_POOLS = {0: -3, 1: -4}
+"""What is told of storage pools, by ``virStoragePoolEventID``: their lifecycle, a refresh."""
+_POOL_KINDS = {"lifecycle": _OF_POOLS[0], "refresh": _OF_POOLS[1]}
 
 
 class Subscriptions:
@@ -107,6 +110,12 @@ class Subscriptions:
                 raise InvalidArgument(f"'{event}' is not a regular expression: {exc}") from exc
         return self._keep(_Wish(_MONITOR, dom["uuid"] if dom else None, pattern=pattern))
 
+    def add_pool(self, number: int, pool: dict[str, Any] | None) -> int:
+        """Tell of a storage pool's event *number*, of one pool or of all; the callback's number."""
+        if number not in _OF_POOLS:
+            raise InternalError(f"unsupported event ID {number}")
+        return self._keep(_Wish(_OF_POOLS[number], pool["uuid"] if pool else None))
+
     def add_elsewhere(self) -> int:
         """Accept a callback for things that virtup has none of, and so never tells of."""
         return self._keep(_Wish(_ELSEWHERE, None))
@@ -133,6 +142,16 @@ class Subscriptions:
             self._deliver_monitor(event)
             return
         self._deliver_domain(event, event.kind.upper().replace("-", "_"))
+
+    def deliver_pool(self, event: PoolEvent) -> None:
+        """Send what happened to a storage pool to every callback that waits for it."""
+        for callback, wish in tuple(self._wishes.items()):
+            if wish.kind != _POOL_KINDS[event.kind] or wish.uuid not in (None, event.pool.uuid):
+                continue
+            body = {"callbackID": callback, "pool": pool_body(event.pool)}
+            if event.kind == "lifecycle":
+                body |= {"event": event.event, "detail": 0}
+            self._send(REMOTE, f"STORAGE_POOL_EVENT_{event.kind.upper()}", body)
 
     def _deliver_domain(self, event: Event, name: str) -> None:
         args = event.args

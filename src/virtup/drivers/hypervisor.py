@@ -12,11 +12,15 @@ from virtup.drivers.domains import Domains
 from virtup.drivers.history import History
 from virtup.drivers.mending import GuestMender
 from virtup.drivers.node import Node
+from virtup.drivers.pool_store import PoolStore
+from virtup.drivers.pools import Pools
 from virtup.drivers.remedies import Remedies
 from virtup.drivers.repairing import Repairing
 from virtup.drivers.saves import Saves
 from virtup.drivers.saving import Saving
 from virtup.drivers.store import Store
+from virtup.drivers.volumes import Volumes
+from virtup.errors import ConfigUnsupported
 from virtup.host import accounts
 from virtup.host import layout as layouts
 from virtup.host.accounts import Account
@@ -27,7 +31,7 @@ from virtup.host.mending import HostMender
 from virtup.host.node import boot_id
 from virtup.machine import foreign
 from virtup.machine.attempts import Attempts
-from virtup.machine.events import EventBus
+from virtup.machine.events import EventBus, PoolEventBus
 from virtup.machine.launcher import Launcher
 from virtup.machine.repairs import Repairs
 from virtup.machine.settings import Settings
@@ -47,6 +51,9 @@ class Hypervisor:
         self.settings = settings
         self.clock = clock
         self.events = EventBus()
+        self.pool_events = PoolEventBus()
+        self.pools = Pools(PoolStore(layout, disk, boot_id()), self.pool_events)
+        self.volumes = Volumes(self.pools, self._user_of)
         self._account: Account | None = None
         self.attempts = Attempts(layout.attempts_dir, disk, kept=settings.attempts_kept)
         self.node = Node(layout, self.qemu_account)
@@ -59,6 +66,7 @@ class Hypervisor:
             account=self.qemu_account,
             attempts=self.attempts,
             events=self.events,
+            volumes=self.volumes,
         )
         self.domains = Domains(
             Store(layout, disk),
@@ -86,6 +94,7 @@ class Hypervisor:
         """Make the directories, load the definitions, find the running guests again."""
         layouts.create(self.layout, ANYBODY if self._drops_privilege() else None)
         self._sweep()
+        await self.pools.open()
         await self.domains.open()
 
     def _sweep(self) -> None:
@@ -95,6 +104,14 @@ class Hypervisor:
             sweep(disk, folder)
         self.attempts.sweep()
         self._repairs.sweep()
+
+    def _user_of(self, path: str) -> str:
+        """Return the running guest that uses the file at *path*; "" for none."""
+        real = os.path.realpath(path)
+        for guest in self.launcher.running():
+            if real in map(os.path.realpath, guest.disks):
+                return guest.name
+        return ""
 
     def qemu_account(self) -> Account | None:
         """Return whom QEMU runs as; None means the daemon's own user.
@@ -107,7 +124,7 @@ class Hypervisor:
         if self._account is None:
             user, group = self.settings.qemu_user, self.settings.qemu_group or None
             if user:
-                self._account = accounts.lookup(user, group)
+                self._account = _unprivileged(accounts.lookup(user, group))
             elif self.layout.name == "libvirt":
                 self._account = accounts.lookup("libvirt-qemu", group)
             else:
@@ -166,3 +183,10 @@ class Hypervisor:
         ``guests`` has ``name uuid outcome why at`` of each, ``save_dir`` the directory.
         """
         return {"guests": self.domains.autostart.summary(), "save_dir": self.layout.save_dir}
+
+
+def _unprivileged(account: Account) -> Account:
+    """Return *account*; raises ConfigUnsupported for another name of root's."""
+    if account.uid == 0:
+        raise ConfigUnsupported(f"'qemu_user' is '{account.name}': QEMU never runs as root")
+    return account

@@ -53,6 +53,27 @@ class Layout:
         """The records of what was mended, beside those of starts; made when there is one."""
         return f"{os.path.dirname(self.attempts_dir)}/repairs"
 
+    @property
+    def pools_dir(self) -> str:
+        """The definitions of storage pools, beside those of the guests."""
+        return _beside(self.definitions)
+
+    @property
+    def pools_autostart(self) -> str:
+        """The links to pools that start with the host."""
+        return f"{self.pools_dir}/autostart"
+
+    @property
+    def pools_active(self) -> str:
+        """What tells which pools are active, beside what describes running guests."""
+        return _beside(self.state_dir)
+
+
+def _beside(directory: str) -> str:
+    """Return what is for storage where *directory* is for QEMU: ``/etc/virtup/storage``."""
+    head, _, tail = directory.rpartition("/qemu")
+    return f"{head}/storage{tail}"
+
 
 def find(
     kind: Kind,
@@ -185,6 +206,9 @@ def create(layout: Layout, account: Account | None) -> None:
     private = (
         layout.definitions,
         layout.autostart,
+        layout.pools_dir,
+        layout.pools_autostart,
+        layout.pools_active,
         layout.log_dir,
         layout.save_dir,
         layout.attempts_dir,

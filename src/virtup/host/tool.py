@@ -17,10 +17,10 @@ def answer_of(tool: str, *arguments: str, limit_s: float = LIMIT_S) -> str:
     return ran.stdout if ran.returncode == 0 else ""
 
 
-def said_by(tool: str, *arguments: str) -> str:
+def said_by(tool: str, *arguments: str, limit_s: float = LIMIT_S) -> str:
     """Run a tool to its end; return its words when it failed, else nothing."""
     try:
-        ran = _run(tool, *arguments, limit_s=LIMIT_S)
+        ran = _run(tool, *arguments, limit_s=limit_s)
     except (OSError, subprocess.TimeoutExpired) as exc:
         return f"{tool}: {exc}"
     if ran.returncode == 0:

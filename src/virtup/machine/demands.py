@@ -103,14 +103,19 @@ def without_missing(domain: Domain, *, cold: bool) -> tuple[Domain, tuple[Droppe
     kept: list[Disk] = []
     dropped: list[Dropped] = []
     for disk in domain.devices.disk:
-        path = disk.source.path if disk.source is not None else None
-        if path is None or not files.may_miss(disk, cold=cold) or media.present(path):
+        source = disk.source
+        if source is None or not source.is_named or not files.may_miss(disk, cold=cold):
             kept.append(disk)
             continue
+        if source.path is not None and media.present(source.path):
+            kept.append(disk)
+            continue
+        path = source.path or f"{source.pool}/{source.volume}"
         is_drive = disk.device in ("cdrom", "floppy")
         dropped.append(Dropped(path, str(disk.alias), disk.target.dev, is_drive))
         if is_drive:
-            kept.append(replace(disk, source=None, backing_store=None))
+            kind = "file" if disk.type == "volume" else disk.type
+            kept.append(replace(disk, type=kind, source=None, backing_store=None))
     if not dropped:
         return domain, ()
     return replace(domain, devices=replace(domain.devices, disk=tuple(kept))), tuple(dropped)

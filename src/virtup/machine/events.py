@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +34,34 @@ class Event:
     args: dict[str, Any] = field(default_factory=dict)
 
 
-class EventBus:
+@dataclass(frozen=True)
+class PoolRef:
+    """How libvirt names a storage pool on the wire: name and UUID (16 bytes)."""
+
+    name: str
+    uuid: bytes
+
+
+@dataclass(frozen=True)
+class PoolEvent:
+    """One thing that happened to a storage pool: ``lifecycle`` with what, or ``refresh``."""
+
+    kind: str
+    pool: PoolRef
+    event: int = 0
+
+
+E = TypeVar("E", Event, PoolEvent)
+
+
+class Bus(Generic[E]):
     """Hands each event to every subscriber, in order; a subscriber must not block."""
 
     def __init__(self) -> None:
-        self._subscribers: dict[int, Callable[[Event], None]] = {}
+        self._subscribers: dict[int, Callable[[E], None]] = {}
         self._next = 0
 
-    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[E], None]) -> Callable[[], None]:
         """Call *callback* with each event from now on; the returned function ends that."""
         self._next += 1
         key = self._next
@@ -52,7 +72,15 @@ class EventBus:
 
         return unsubscribe
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: E) -> None:
         """Tell every subscriber."""
         for callback in tuple(self._subscribers.values()):
             callback(event)
+
+
+class EventBus(Bus[Event]):
+    """What happens to guests."""
+
+
+class PoolEventBus(Bus[PoolEvent]):
+    """What happens to storage pools."""

@@ -44,6 +44,7 @@ from virtup.machine.start import Launch, start
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.states import Running as RunReason
 from virtup.machine.status import Status, Statuses
+from virtup.machine.volumes import Volumes, located
 from virtup.model.domain import Domain, format_domain, parse_domain
 from virtup.model.domain.aliases import with_aliases
 from virtup.model.domain.cookie import with_cookie
@@ -117,6 +118,7 @@ class Launcher:
         account: Callable[[], Account | None],
         attempts: Attempts,
         events: EventBus,
+        volumes: Volumes,
     ) -> None:
         self._layout = layout
         self._settings = settings
@@ -125,6 +127,7 @@ class Launcher:
         self._emulators = emulators
         self._look_up_account = account
         self._events = events
+        self._volumes = volumes
         self._ledger = Ledger(layout.ledger_file, disk)
         self.recorder = Recorder(attempts, self._ledger, settings)
         self._machines: dict[str, Machine] = {}
@@ -196,7 +199,8 @@ class Launcher:
 
     async def to_native(self, xml: str) -> str:
         """Return the command line for *xml*; nothing is started."""
-        domain = with_aliases(await self.complete(xml))
+        domain = await located(await self.complete(xml), self._volumes, cold=True)
+        domain = with_aliases(domain)
         caps = await self._emulators.capabilities(str(domain.devices.emulator))
         lib_dir, channel_dir = self._layout.lib_dir, self._layout.channel_dir
         run = Runtime.example(domain, lib_dir=lib_dir, channel_dir=channel_dir)
@@ -265,6 +269,7 @@ class Launcher:
             image=image,
         )
         try:
+            domain = await located(domain, self._volumes, cold=image is None)
             evidence = await check.foresee(await self._launch(domain, request, planned))
         except VirtError as error:
             evidence = self._validation(domain, error)
@@ -293,6 +298,7 @@ class Launcher:
         began = self._clock.monotonic()
         launch: Launch | None = None
         try:
+            domain = await located(domain, self._volumes, cold=request.image is None)
             for left in reversed(range(PORT_TRIES)):
                 launch = await self._launch(domain, request, attempt)
                 try:
@@ -511,6 +517,8 @@ class Launcher:
             emulator=str(domain.devices.emulator),
             kernel=host_node.kernel(),
         )
+        with contextlib.suppress(VirtError):  # what cannot be found is not there to be compared
+            domain = await located(domain, self._volumes, cold=True)
         with contextlib.suppress(VirtError):  # a QEMU that cannot be asked: its file tells
             _name_qemu(attempt, await self._emulators.capabilities(attempt.emulator))
         await self.recorder.look(attempt, domain, self._account_if_any())

@@ -19,7 +19,7 @@ from virtup.errors import OperationInvalid, OperationTimeout, VirtError
 from virtup.host.logfile import GuestLog
 from virtup.host.process import Exit
 from virtup.host.process import Running as RunningProcess
-from virtup.machine import agent, files
+from virtup.machine import agent, files, volumes
 from virtup.machine.events import DomainRef, Event
 from virtup.machine.jobs import Job
 from virtup.machine.monitor import Monitor, MonitorGone
@@ -172,6 +172,7 @@ class Machine:
             saving=self.saving,
             ending=None if self._why is None else int(self._why),
             autodestroy=self.autodestroy is not None,
+            volumes=volumes.paths(self.live),
         )
 
     # -- supervision ---------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from virtup.host.layout import Layout
 from virtup.host.logfile import GuestLog
 from virtup.host.ownership import Ledger
 from virtup.host.process import Process, adopt, with_home
-from virtup.machine import files
+from virtup.machine import files, volumes
 from virtup.machine.events import DomainRef, Event, EventBus
 from virtup.machine.life import KILL, KILL_WAIT_S, Machine, resync
 from virtup.machine.monitor import MonitorFailed, open_monitor
@@ -224,7 +224,8 @@ class Recovery:
 
 def _live(kept: Status) -> Domain | None:
     try:
-        return parse_domain(kept.xml, source=f"status record of '{kept.name}'")
+        live = parse_domain(kept.xml, source=f"status record of '{kept.name}'")
+        return volumes.with_files(live, kept.volumes)
     except VirtError as error:
         log.error("the definition of guest '%s' is not understood: %s", kept.name, error)
         return None

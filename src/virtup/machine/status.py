@@ -40,7 +40,8 @@ class Status:
 
     A guest that is ``starting`` may have a QEMU that is not known yet: ``pid`` is 0 then.
     ``ending`` is why the guest is being ended, as a number of `Shutoff`. A guest with
-    ``autodestroy`` does not outlive its client, and so not the daemon.
+    ``autodestroy`` does not outlive its client, and so not the daemon. ``volumes`` are the files
+    of disks that are volumes of storage pools, by the disks' targets.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Status:
     starting: bool = False
     ending: int | None = None
     autodestroy: bool = False
+    volumes: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 

@@ -47,6 +47,8 @@ ELSEWHERE: dict[str, str] = {
     "Os.arch": "chooses the emulator; others than x86 are refused",
     "DiskSource.file": "read as DiskSource.path",
     "DiskSource.dev": "read as DiskSource.path",
+    "DiskSource.pool": "asked for the volume's file, which is DiskSource.path (test_volumes)",
+    "DiskSource.volume": "looked up in its pool (test_volumes)",
     "Graphics.socket": "becomes <listen type='socket'> when the definition is completed",
     "PciAddress.domain": "must be 0",
     "DimmAddress.slot": "no device has such an address: refused",

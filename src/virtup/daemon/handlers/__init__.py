@@ -12,8 +12,10 @@ def load() -> None:
         history,
         lists,
         node,
+        pools,
         qemu,
         save,
         stream,
         virtup,
+        volumes,
     )

@@ -1,4 +1,4 @@
-"""What virtup has none of: networks, pools, secrets and the like; lists are empty, none is found.
+"""What virtup has none of: networks, secrets and the like; lists are empty, none is found.
 
 Clients that look around before they act (virt-install, virt-manager) go on with that.
 """
@@ -22,9 +22,6 @@ EMPTY = (
     *("CONNECT_NUM_OF_NETWORKS", "CONNECT_NUM_OF_DEFINED_NETWORKS"),
     *("CONNECT_LIST_ALL_INTERFACES", "CONNECT_LIST_INTERFACES", "CONNECT_NUM_OF_INTERFACES"),
     *("CONNECT_LIST_DEFINED_INTERFACES", "CONNECT_NUM_OF_DEFINED_INTERFACES"),
-    *("CONNECT_LIST_ALL_STORAGE_POOLS", "CONNECT_LIST_STORAGE_POOLS"),
-    *("CONNECT_LIST_DEFINED_STORAGE_POOLS", "CONNECT_NUM_OF_STORAGE_POOLS"),
-    "CONNECT_NUM_OF_DEFINED_STORAGE_POOLS",
     *("CONNECT_LIST_ALL_NODE_DEVICES", "NODE_NUM_OF_DEVICES", "NODE_LIST_DEVICES"),
     *("CONNECT_LIST_ALL_SECRETS", "CONNECT_LIST_SECRETS", "CONNECT_NUM_OF_SECRETS"),
     *("CONNECT_LIST_ALL_NWFILTERS", "CONNECT_LIST_NWFILTERS", "CONNECT_NUM_OF_NWFILTERS"),
@@ -39,8 +36,6 @@ EMPTY_OF_A_GUEST = (
 """Lists and counts of what a guest has none of."""
 
 _NETWORK = (Code.NO_NETWORK, Origin.NETWORK, "Network not found: no network")
-_POOL = (Code.NO_STORAGE_POOL, Origin.STORAGE, "Storage pool not found: no storage pool")
-_VOLUME = (Code.NO_STORAGE_VOL, Origin.STORAGE, "Storage volume not found: no storage vol")
 _SECRET = (Code.NO_SECRET, Origin.SECRET, "Secret not found: no secret")
 _NWFILTER = (Code.NO_NWFILTER, Origin.NWFILTER, "Network filter not found: no nwfilter")
 _INTERFACE = (Code.NO_INTERFACE, Origin.INTERFACE, "Interface not found: no interface")
@@ -49,11 +44,6 @@ _DEVICE = (Code.NO_NODE_DEVICE, Origin.NODEDEV, "Node device not found: no node 
 LOOKUPS: dict[str, tuple[tuple[Code, Origin, str], str, str]] = {
     "NETWORK_LOOKUP_BY_NAME": (_NETWORK, "name", "name"),
     "NETWORK_LOOKUP_BY_UUID": (_NETWORK, "uuid", "uuid"),
-    "STORAGE_POOL_LOOKUP_BY_NAME": (_POOL, "name", "name"),
-    "STORAGE_POOL_LOOKUP_BY_UUID": (_POOL, "uuid", "uuid"),
-    "STORAGE_POOL_LOOKUP_BY_TARGET_PATH": (_POOL, "path", "target path"),
-    "STORAGE_VOL_LOOKUP_BY_PATH": (_VOLUME, "path", "path"),
-    "STORAGE_VOL_LOOKUP_BY_KEY": (_VOLUME, "key", "key"),
     "SECRET_LOOKUP_BY_UUID": (_SECRET, "uuid", "uuid"),
     "SECRET_LOOKUP_BY_USAGE": (_SECRET, "usageID", "usage"),
     "NWFILTER_LOOKUP_BY_NAME": (_NWFILTER, "name", "name"),

@@ -53,9 +53,14 @@ async def deregister_lifecycle(client: Client, _args: Args) -> Reply:
     return {"cb_registered": 0}
 
 
+@handles("CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY")
+async def register_pool(client: Client, args: Args) -> Reply:
+    """Tell of an event of one storage pool or of all."""
+    return {"callbackID": client.subscriptions.add_pool(args["eventID"], args["pool"])}
+
+
 @handles(
     "CONNECT_NETWORK_EVENT_REGISTER_ANY",
-    "CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY",
     "CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY",
     "CONNECT_SECRET_EVENT_REGISTER_ANY",
 )

@@ -40,7 +40,7 @@ class Header:
     """What an image says of itself; "" and -1 for what it does not say.
 
     ``backing`` is the image below as the header names it, ``data_file`` the raw file that a qcow2
-    image keeps its data in.
+    image keeps its data in, ``cluster_size`` that of qcow2 in bytes.
     """
 
     format: str
@@ -52,6 +52,7 @@ class Header:
     data_file: str = ""
     snapshots: int = 0
     snapshots_at: int = 0
+    cluster_size: int = 0
 
 
 def read_header(path: str) -> Header:
@@ -151,7 +152,7 @@ def _header(head: bytes, size: int) -> Header:
 def _qcow2(head: bytes, size: int) -> Header:
     if len(head) < 72:
         return Header("qcow2", truncated=True)
-    version, offset, length, _, virtual = struct.unpack_from(">IQIIQ", head, 4)
+    version, offset, length, cluster_bits, virtual = struct.unpack_from(">IQIIQ", head, 4)
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 and len(head) >= 104 else 0
     tables = struct.unpack_from(">Q", head, 40)[0]
     snapshots, snapshots_at = struct.unpack_from(">IQ", head, 60)
@@ -168,6 +169,7 @@ def _qcow2(head: bytes, size: int) -> Header:
         data_file=_extension(head, version, _DATA_FILE) if features & _EXTERNAL else "",
         snapshots=snapshots,
         snapshots_at=snapshots_at,
+        cluster_size=1 << min(cluster_bits, 63),
     )
 
 

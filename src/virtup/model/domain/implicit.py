@@ -77,7 +77,10 @@ def with_bus(disk: Disk) -> Disk:
         bus = "fdc" if disk.device == "floppy" else BUS_OF_PREFIX.get(target.dev[:2], "ide")
     driver = disk.driver or DiskDriver()
     cache = None if driver.cache == "default" else driver.cache
-    driver = replace(driver, name=driver.name or "qemu", type=driver.type or "raw", cache=cache)
+    # what a volume is taken for without a word is settled when its pool has been asked
+    is_volume = disk.type == "volume" and disk.source is not None
+    format = driver.type if is_volume else driver.type or "raw"
+    driver = replace(driver, name=driver.name or "qemu", type=format, cache=cache)
     if disk.device == "cdrom":
         target = replace(target, removable=None)
     device = disk.device or "disk"

@@ -144,7 +144,7 @@ def _disks(dom: Domain) -> None:
                 dom, disk, f"shared access for disk '{name}' requires format 'raw', not '{image}'"
             )
         _unit(dom, disk)
-        if disk.target.bus == "usb" and (disk.source is None or not disk.source.path):
+        if disk.target.bus == "usb" and (disk.source is None or not disk.source.is_named):
             raise _unsupported(dom, disk, "'usb' disk must not be empty")
         if (disk.vendor or disk.product) and disk.target.bus != "scsi":
             raise _unsupported(dom, disk, "Only scsi disk supports 'vendor' and 'product'")

@@ -63,7 +63,8 @@ def numbered(dom: Domain) -> dict[str, tuple[Layer, ...]]:
     chains: dict[str, tuple[Layer, ...]] = {}
     for disk in reversed(dom.devices.disk):
         layers: list[Layer] = []
-        if disk.source is not None and disk.source.path:
+        if disk.source is not None and disk.source.is_named:
+            _require_file(disk, dom)
             number += 1
             driver = disk.driver or DiskDriver()
             layers.append(
@@ -92,6 +93,16 @@ def numbered(dom: Domain) -> dict[str, tuple[Layer, ...]]:
                 below = below.backing_store
         chains[disk.target.dev] = tuple(layers)
     return chains
+
+
+def _require_file(disk: Disk, dom: Domain) -> None:
+    """Refuse a volume whose file nobody has looked up in its pool."""
+    source = disk.source
+    if source is not None and not source.path:
+        raise ConfigUnsupported(
+            f"disk '{disk.target.dev}' is volume '{source.volume}' of storage pool "
+            f"'{source.pool}': where it lies, only a daemon knows ({Place(dom.source, disk.line)})"
+        )
 
 
 def _nodes(disk: Disk, chain: tuple[Layer, ...], run: Runtime) -> Iterator[Option]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from virtup.model import scalar
@@ -55,17 +55,28 @@ class DiskDriver(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSource(Element):
-    """Where the data lies: a file or a block device."""
+    """Where the data lies: a file, a block device, or a volume of a storage pool.
+
+    *found* is the file of a volume, "" until a start has asked the pool; it is no part of the XML.
+    """
 
     file: str | None = at("@file")
     dev: str | None = at("@dev")
+    pool: str | None = at("@pool")
+    volume: str | None = at("@volume")
     startup_policy: Literal["mandatory", "requisite", "optional"] | None = at("@startupPolicy")
     seclabel: tuple[Seclabel, ...] = at("seclabel")
+    found: str = field(default="", compare=False)
 
     @property
     def path(self) -> str | None:
-        """The file or device, whichever it is."""
-        return self.file or self.dev
+        """The file or device, whichever it is; that of a volume as soon as it is known."""
+        return self.file or self.dev or self.found or None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it says where the data lies, known or not."""
+        return bool(self.path or self.volume)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,7 @@ class DiskTarget(Element):
 class Disk(Device):
     """One drive. Which image lies below which is QEMU's own business unless spelled out."""
 
-    type: Literal["file", "block"] | None = at("@type")
+    type: Literal["file", "block", "volume"] | None = at("@type")
     device: Literal["disk", "cdrom", "floppy", "lun"] | None = at("@device")
     model: Literal["virtio", "virtio-transitional", "virtio-non-transitional"] | None = at("@model")
     driver: DiskDriver | None = at("driver")
@@ -126,7 +137,19 @@ class Disk(Device):
             yield "<disk type='file'> names its image in <source file=...>, not in dev"
         if source is not None and kind == "block" and source.file:
             yield "<disk type='block'> names its device in <source dev=...>, not in file"
+        yield from self._of_volume(kind)
         if self.device == "lun" and kind != "block":
             yield "a disk with device 'lun' needs type 'block' and a host device in <source dev=...>"
-        if self.device in (None, "disk", "lun") and (source is None or not source.path):
+        if self.device in (None, "disk", "lun") and (source is None or not source.is_named):
             yield f"disk '{self.target.dev}' has no source, accepted only for cdrom and floppy"
+
+    def _of_volume(self, kind: str) -> Iterator[str]:
+        source = self.source
+        if source is None:
+            return
+        if kind != "volume" and (source.pool or source.volume):
+            yield "a pool and a volume in <source> belong to <disk type='volume'>"
+        if kind == "volume" and (source.file or source.dev):
+            yield "<disk type='volume'> names its image in <source pool=... volume=...>"
+        elif kind == "volume" and not (source.pool and source.volume):
+            yield "<source> of a <disk type='volume'> has a pool and a volume, neither empty"

@@ -1,0 +1,1 @@
+"""libvirt's documents of storage as data: pools and the volumes in them."""
