@@ -47,7 +47,7 @@ _STRING = r"(?:[^\"\\\n]|\\.)*"
 _WRAPPED = re.compile(
     r"\b\w*Error\(Code=\d+, Domain=\d+, Message=(?P<go>'{1,2})(?P<binding>[^\0]{0,4000}?)(?P=go)\)"
     rf"|^\{{.*?\"msg\":\"(?P<json>{_STRING})\"(?:.*?\"reason\":\"(?P<reason>{_STRING})\")?.*\}}$"
-    rf"|^.*?\blevel=\w+ .*?\bmsg=\"(?P<fmt>{_STRING})\".*$",
+    rf"|^.*?\blevel=\w+ .*?\bmsg=\"(?P<fmt>{_STRING})\"(?: error=\"(?P<why>{_STRING})\")?.*$",
     re.MULTILINE,
 )
 """A message as libvirt's binding for Go, a log in JSON and one in logfmt print it."""
@@ -124,7 +124,7 @@ def _message(wrapped: re.Match[str]) -> str:
         return (
             wrapped["binding"].replace("''", "'") if wrapped["go"] == "''" else wrapped["binding"]
         )
-    return ": ".join(filter(None, (wrapped["json"], wrapped["reason"], wrapped["fmt"])))
+    return ": ".join(filter(None, (wrapped[one] for one in ("json", "reason", "fmt", "why"))))
 
 
 def is_broken(text: str) -> bool:

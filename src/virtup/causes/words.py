@@ -45,11 +45,14 @@ NOISE = tuple(
         r"\bxkbcommon: ",
         r"please use \S+ instead",
         r"dconf-warning|gtk-warning",
+        r"(?:qemu|kvm)[\w.-]*: (?:-\S[^\n]*?: )?warning: (?!could not open /dev/net/tun)",
         r"warning: tcg doesn't support requested feature",
         r"warning: number of hotpluggable cpus",
     )
 )
 
+_NEXT = re.compile(r"(?<=[^:\s])[ \t]+(?=\d{4}-\d\d-\d\dT[\d:.]+Z \S*(?:qemu|kvm)[\w.-]*: )")
+"""Where QEMU's next message begins, of several in one line."""
 _ERRNO_WORDS: tuple[tuple[int, str], ...] = (
     (errno.ENOENT, "no such file or directory"),
     (errno.EACCES, "permission denied"),
@@ -173,6 +176,7 @@ def _said(stderr: str, error: str, qmp_error: str) -> Said:
     spoken: dict[str, str] = {}
     for source in (stderr, error, qmp_error):
         text = _clipped(source, TEXT_MAX, "\n").replace("\\n", "\n")
+        text = _NEXT.sub("\n", text)
         foreign = is_foreign(text)
         for raw in text.splitlines():
             line = _STAMP.sub("", _clipped(raw, LINE_MAX, " … ")).rstrip()

@@ -32,11 +32,14 @@ from virtup.model.repair import Change
 
 CODE = "VU113"
 SLUG = "config-vcpu-limit"
+XAPIC_MAX = "255"
+"""So many vCPUs are there without an IOMMU that remaps interrupts."""
 
 _WORDS = re.compile(
     r"(?:invalid smp cpus (?P<a>\d+)\. the max cpus supported by machine '(?P<m>[^'\n]+)' is (?P<x>\d+)"
     r"|number of smp cpus requested \((?P<b>\d+)\) exceeds max cpus supported by machine [`'](?P<n>[^'\n]+)' \((?P<y>\d+)\)"
     r"|number of (?:smp|hotpluggable) cpus requested \((?P<c>\d+)\) exceeds the maximum cpus supported by kvm \((?P<w>\d+)\)"
+    r"|current -smp configuration requires extended interrupt mode enabled"
     r"|more than (?P<v>\d+) vcpus are only supported on q35-based machine types"
     r"|maximum cpus greater than specified machine type limit (?P<z>\d+))[^\n]*",
     re.IGNORECASE,
@@ -54,6 +57,9 @@ POSITIVE = (
     ),
     Evidence(
         error="unsupported configuration: more than 255 vCPUs are only supported on q35-based machine types"
+    ),
+    Evidence(
+        stderr="qemu-kvm: current -smp configuration requires Extended Interrupt Mode enabled. You can add an IOMMU using: -device intel-iommu,intremap=on,eim=on\n"
     ),
 )
 NEGATIVE = (
@@ -77,7 +83,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     asked = seen["a"] or seen["b"] or seen["c"]
-    limit = seen["x"] or seen["y"] or seen["z"] or seen["w"] or seen["v"]
+    limit = seen["x"] or seen["y"] or seen["z"] or seen["w"] or seen["v"] or XAPIC_MAX
     machine = seen["m"] or seen["n"]
     noun = f"machine type '{machine}'" if machine else "KVM" if seen["w"] else "machine type"
     wants = f", and the guest has {asked}" if asked else ""

@@ -41,11 +41,11 @@ _TOLD = Told(
     fixes=(Fix("see what the name service says", ("getent hosts {subject}",)),),
 )
 POSITIVE = (
+    Evidence(error="unable to resolve address 'host1' service '49155': Name or service not known"),
+    Evidence(error="unable to connect to server at 'hostx:16514': Name or service not known"),
     Evidence(
         error="End of file while reading data: ssh: Could not resolve hostname kvm7: Name or service not known"
     ),
-    Evidence(error="unable to resolve address 'host1' service '49155': Name or service not known"),
-    Evidence(error="unable to connect to server at 'hostx:16514': Name or service not known"),
 )
 NEGATIVE = (
     Evidence(error="curl: (6) Could not resolve host: example.org"),

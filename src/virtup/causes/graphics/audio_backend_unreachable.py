@@ -47,10 +47,10 @@ _TOLD = Told(
     proof=either(known.AUDIO_MISSING, programs.NO_AUDIO_SERVER),
 )
 POSITIVE = (
-    Evidence(stderr="qemu-system-x86_64: Failed to initialize PW context\n"),
     Evidence(
         stderr="pulseaudio: pa_context_connect() failed\npulseaudio: Reason: Connection refused\naudio: Could not init `pa' audio driver\n"
     ),
+    Evidence(stderr="qemu-system-x86_64: Failed to initialize PW context\n"),
 )
 NEGATIVE = (
     Evidence(

@@ -56,9 +56,9 @@ _TOLD = Told(
     ),
 )
 POSITIVE = (
-    Evidence(stderr="libEGL warning: failed to open /dev/dri/renderD128: Permission denied\n"),
     Evidence(stderr="qemu-system-x86_64: egl: no drm render node available\n"),
     Evidence(stderr="No provider of eglGetPlatformDisplay found.  Requires one of:\n    EGL 15\n"),
+    Evidence(stderr="libEGL warning: failed to open /dev/dri/renderD128: Permission denied\n"),
 )
 NEGATIVE = (
     Evidence(

@@ -47,8 +47,8 @@ _TOLD = Told(
     proof=either(known.DISPLAY_MISSING, hosts.NO_WINDOW),
 )
 POSITIVE = (
-    Evidence(stderr="Unable to init server: Could not connect: Connection refused\n"),
     Evidence(stderr="gtk initialization failed\n"),
+    Evidence(stderr="Unable to init server: Could not connect: Connection refused\n"),
 )
 NEGATIVE = (Evidence(stderr="egl: no drm render node available\n"),)
 

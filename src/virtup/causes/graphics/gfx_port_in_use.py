@@ -47,7 +47,6 @@ _UNNAMED = re.compile(
 """A refusal without the port, which a message that was cut has lost."""
 _SAID = "qemu-system-x86_64: -vnc 127.0.0.1:7: Failed to find an available port: Address already in use\n"
 POSITIVE = (
-    Evidence(error="Failed to start VNC server: Failed to bind socket: Address already in use"),
     Evidence(stderr=_SAID),
     Evidence(
         stderr="qemu-system-x86_64: -vnc 0.0.0.0:12613: Failed to start VNC server: Failed to bind "
@@ -62,7 +61,10 @@ POSITIVE = (
         uid=991,
         host={PortHolder(5907): PortFact(True, "127.0.0.1", (Holder(77, "Xvnc"),))},
     ),
-    Evidence(stderr="inet_listen_opts: bind(ipv4,127.0.0.1,5900): Address already in use\nFailed to start VNC server on `127.0.0.1:0': Address already in use\n"),
+    Evidence(
+        stderr="inet_listen_opts: bind(ipv4,127.0.0.1,5900): Address already in use\nFailed to start VNC server on `127.0.0.1:0': Address already in use\n"
+    ),
+    Evidence(error="Failed to start VNC server: Failed to bind socket: Address already in use"),
 )
 NEGATIVE = (
     Evidence(error="Unable to find an unused minor"),

@@ -34,10 +34,10 @@ _TOLD = Told(
     subject="the device",
     phrases=(
         r"unknown PCI header type '?(?:127|0x7f)'? for device '?(?P<subject>[\w:.]+)",
-        r"vfio:? (?P<subject>[\da-f:.]{7,}): (?:error: )?unknown PCI header type '?(?:127|0x7f)",
+        r"vfio:?(?: error:)? (?P<subject>[\da-f:.]{7,}): (?:error: )?unknown PCI header type '?(?:127|0x7f)",
         r"(?:vfio )?(?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d)?:? ?unable to power on device, stuck in D3",
         r"device (?P<subject>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d) not found: could not access(?![^\n]*permission denied)[^\n]*",
-        r"vfio:? (?P<subject>[\da-f:.]{7,}): no such host device[^\n]*",
+        r"vfio:?(?: error:)? (?P<subject>[\da-f:.]{7,}): no such host device[^\n]*",
         r"pci (?P<subject>[\da-f:.]{7,}): (?:[^\n]*unknown header type 7f|[^\n]*not ready after reset)[^\n]*",
     ),
     noted=(r"(?P<subject>[\da-f:.]{7,})[^\n]*(?:\(rev ff\)|header type 7f)",),

@@ -35,7 +35,7 @@ _TOLD = Told(
     subject="the mediated device",
     phrases=(
         r"nvidia-vgpu-vfio\][^\n]*(?:start failed|error|failed)[^\n]*",
-        r"vfio (?P<subject>[\da-f]{8}-[\da-f-]{27}): error getting device from group[^\n]*",
+        r"vfio:?(?: error:)? (?P<subject>[\da-f]{8}-[\da-f-]{27}): error getting device from group[^\n]*",
         r"/sys/bus/mdev/devices/(?P<subject>[\da-f-]{36})[^\n]*error getting device from group[^\n]*",
     ),
     noted=(
@@ -48,6 +48,9 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(
         stderr="qemu-kvm: -device vfio-pci,id=hostdev0,sysfsdev=/sys/bus/mdev/devices/00000000-0000-4000-8000-000000000001: vfio 00000000-0000-4000-8000-000000000001: error getting device from group 53: Input/output error\n"
+    ),
+    Evidence(
+        error="vfio error: 00000000-0000-4000-8000-000000000002: error getting device from group 149: Input/output error"
     ),
 )
 NEGATIVE = (Evidence(error="vfio 0000:01:00.0: error getting device from group 1: No such device"),)

@@ -34,22 +34,22 @@ _TOLD = Told(
     subject="the device",
     phrases=(
         r"(?:failed to open|error opening) '?(?P<subject>/dev/vfio/\d+)'?: no such (?:file|device)[^\n]*",
-        r"vfio:? (?P<subject>[\da-f]{2,4}:[\da-f:.]+): error getting device from group \d+: no such device[^\n]*",
-        r"vfio: error getting device (?P<subject>[\da-f:.]{7,}) from group \d+: no such device[^\n]*",
+        r"vfio:?(?: error:)? (?P<subject>[\da-f]{2,4}:[\da-f:.]+): error getting device from group \d+: no such device[^\n]*",
+        r"vfio:?(?: error:)? error getting device (?P<subject>[\da-f:.]{7,}) from group \d+: no such device[^\n]*",
     ),
     doubtful=(
-        r"vfio:? (?P<subject>[\da-f]{2,4}:[\da-f:.]+): error getting device from group[^\n]*",
-        r"vfio: error getting device (?P<subject>[\da-f:.]{7,}) from group[^\n]*",
+        r"vfio:?(?: error:)? (?P<subject>[\da-f]{2,4}:[\da-f:.]+): error getting device from group[^\n]*",
+        r"vfio:?(?: error:)? error getting device (?P<subject>[\da-f:.]{7,}) from group[^\n]*",
         r"^verify all devices in group \d+ are bound to vfio[^\n]*",
     ),
     fixes=(Fix("bind it to vfio-pci before the start, or use <hostdev managed='yes'>"),),
     proof=either(pci.NODE_MISSING, pci.NOT_BOUND),
 )
 POSITIVE = (
-    Evidence(stderr="vfio 0000:01:00.0: error getting device from group 14: No such device\n"),
     Evidence(
         stderr="qemu-system-x86_64: -device vfio-pci,host=01:00.0: vfio 0000:01:00.0: failed to open /dev/vfio/1: No such file or directory\n"
     ),
+    Evidence(stderr="vfio 0000:01:00.0: error getting device from group 14: No such device\n"),
 )
 NEGATIVE = (Evidence(error="failed to open /dev/vfio/1: Device or resource busy"),)
 

@@ -48,15 +48,15 @@ _SAID = (
     "No such file or directory\n"
 )
 POSITIVE = (
-    Evidence(
-        stderr="failed to open /dev/net/tun: No such device\nqemu-system-x86_64: -netdev bridge,id=n: bridge helper failed\n"
-    ),
     Evidence(stderr=_SAID),
     Evidence(error="Unable to open /dev/net/tun, is tun module loaded?: No such device."),
     Evidence(
         stderr=_SAID,
         uid=991,
         host={PathAccess(DEVICE, "write", 991): PathFact(missing="/dev/net/tun")},
+    ),
+    Evidence(
+        stderr="failed to open /dev/net/tun: No such device\nqemu-system-x86_64: -netdev bridge,id=n: bridge helper failed\n"
     ),
 )
 NEGATIVE = (

@@ -41,10 +41,10 @@ _TOLD = Told(
     proof=programs.path_closed("write"),
 )
 POSITIVE = (
-    Evidence(stderr="Failed to connect to '/run/gpu.sock': Permission denied\n"),
     Evidence(
         stderr="qemu-system-x86_64: -chardev socket,id=c,path=/run/vhost.sock: Failed to connect to '/run/vhost.sock': Permission denied\n"
     ),
+    Evidence(stderr="Failed to connect to '/run/gpu.sock': Permission denied\n"),
 )
 NEGATIVE = (
     Evidence(error="dial unix: failed to connect to /run/mysqld/mysqld.sock: Permission denied"),
