@@ -43,6 +43,7 @@ class FakeGuest:
     loses_state: str | None = None
     autostart: bool = False
     once: bool = False
+    pools: tuple[str, ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
     start_notes: tuple[str, ...] = ()
     aborted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,6 +68,7 @@ class FakeRemote:
         self.closed = False
         self.list_error: VirtError | None = None
         self.is_own = True
+        self.known_pools: dict[str, bool] = {}
 
     def _note(self, text: str) -> None:
         self.log.append((self.clock.monotonic(), text))
@@ -102,9 +104,13 @@ class FakeRemote:
                 one.autostart,
                 one.once,
                 one.wish,
+                one.pools,
             )
             for one in self.guests.values()
         ]
+
+    async def pools(self) -> dict[str, bool]:
+        return self.known_pools
 
     async def verdict(self, uuid: str) -> dict[str, Any] | None:
         one = self.guests[uuid]

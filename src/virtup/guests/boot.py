@@ -7,6 +7,7 @@ of the daemon, for every guest that is off: what runs holds what it needs.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -26,6 +27,7 @@ AUTOSTART, ONCE, GUESTS = "autostart", "autostart --once", "virtup-guests"
 
 REACH_S = 10.0
 _NO = "would not start"  # the daemon's word
+_POOL_OFF = "storage-pool-inactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,62 @@ async def _look(office: Office, remote: Remote, ways: _Ways, forecast: Forecast)
         for one in listed.values()
     ]
     off = {one.uuid for one in members if not one.active}
-    fates = [await _judged(remote, fate) if fate.uuid in off else fate for fate in fates]
+    judged = [await _judged(remote, fate) if fate.uuid in off else fate for fate in fates]
+    pools = await _Pools.of(remote, members, own=ways.own)
+    fates = [pools.judged(fate, now) for fate, now in zip(fates, judged, strict=True)]
     forecast.guests = _in_order(fates, {one.uuid: one for one in members}, forecast)
-    forecast.problems += ways.problems
+    forecast.problems += [*ways.problems, *pools.problems]
     if not ways.own and any(fate.comes in COMING for fate in fates):
         text = "this daemon checks no guests: whether they would start is not known"
         forecast.problems.append(Problem(text, blocks=False))
+
+
+class _Pools:
+    """The storage pools that guests need, and which of them the next boot does not start."""
+
+    def __init__(self, members: Sequence[Member], known: Mapping[str, bool], *, own: bool) -> None:
+        self._needed = {one.uuid: one.pools for one in members}
+        self._known = known
+        self._program = "virtup" if own else "virsh"
+        self._barring: dict[str, None] = {}
+
+    @classmethod
+    async def of(cls, remote: Remote, members: Sequence[Member], *, own: bool) -> _Pools:
+        """Return those of a daemon, which is asked only where a guest needs one."""
+        asked = any(one.pools for one in members)
+        return cls(members, await remote.pools() if asked else {}, own=own)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What bars somebody's way."""
+        return [
+            Problem(_off(name), f"{self._program} pool-autostart {shlex.quote(name)}")
+            for name in self._barring
+        ]
+
+    def judged(self, fate: Fate, now: Fate) -> Fate:
+        """Return what the pools make of *now*: the *fate* of a guest, as a start would go now."""
+        needed = self._needed.get(fate.uuid, ()) if fate.comes in COMING else ()
+        off = [name for name in needed if self._known.get(name) is False]
+        if off:
+            self._barring |= dict.fromkeys(off)
+            return replace(now, comes=BLOCKED, why=(*now.why, *map(_off, off)))
+        gone = [name for name in needed if name not in self._known]
+        if gone and not now.findings:
+            why = (f"there is no storage pool '{name}'" for name in gone)
+            return replace(now, comes=BLOCKED, why=(*now.why, *why))
+        waits = [one["subject"] for one in now.findings if one["slug"] == _POOL_OFF]
+        if needed and waits and len(waits) == len(now.findings):
+            return replace(fate, notes=(*now.notes, *map(_started, waits)))
+        return now
+
+
+def _off(name: str) -> str:
+    return f"storage pool '{name}' does not start with the host"
+
+
+def _started(name: str) -> str:
+    return f"storage pool '{name}' is not active now, and starts with the host"
 
 
 class _Ways:

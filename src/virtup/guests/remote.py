@@ -19,6 +19,7 @@ from virtup.errors import Code, OperationTimeout, VirtError
 from virtup.guests.places import save_directory
 from virtup.guests.plan import Guest
 from virtup.model.boot_order import NO_WISH, Wish, wish_of
+from virtup.model.storage.needed import needed_pools
 
 T = TypeVar("T")
 
@@ -53,7 +54,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A guest of a daemon, running or not, and whether it starts with the host."""
+    """A guest of a daemon, running or not, and whether it starts with the host.
+
+    ``pools`` are the storage pools that it does not start without.
+    """
 
     uuid: str
     name: str
@@ -63,6 +67,7 @@ class Member:
     autostart: bool = False
     once: bool = False
     wish: Wish = NO_WISH
+    pools: tuple[str, ...] = ()
 
 
 class Remote(Protocol):
@@ -78,6 +83,9 @@ class Remote(Protocol):
 
     async def verdict(self, uuid: str) -> dict[str, Any] | None:
         """Return what a start of a guest would come to; None where the daemon does not say."""
+
+    async def pools(self) -> dict[str, bool]:
+        """Return the storage pools that are defined, and whether each starts with the host."""
 
     async def is_virtup(self) -> bool:
         """Tell whether it is virtup's own."""
@@ -151,6 +159,16 @@ class RpcRemote:
         reply: dict[str, Any] | None = await self._own("CHECK", {"domain": uuid})
         return reply
 
+    async def pools(self) -> dict[str, bool]:
+        """Return the pools by name."""
+        reply = await self._read("CONNECT_LIST_ALL_STORAGE_POOLS", need_results=1, flags=0)
+        return {
+            pool["name"]: bool(
+                (await self._read("STORAGE_POOL_GET_AUTOSTART", pool=pool))["autostart"]
+            )
+            for pool in reply["pools"]
+        }
+
     async def is_virtup(self) -> bool:
         """Tell whether it answers as virtup's own does."""
         return await self._own("PING", {}) is not None
@@ -174,7 +192,7 @@ class RpcRemote:
             raise
 
     async def _guest(self, dom: dict[str, Any]) -> Guest:
-        persistent, wish = await self._lasting(dom)
+        persistent, xml = await self._lasting(dom)
         info = await self._read("DOMAIN_GET_INFO", dom=dom)
         return Guest(
             uuid=format_uuid(dom["uuid"]),
@@ -182,11 +200,11 @@ class RpcRemote:
             persistent=persistent,
             memory_kib=info["memory"] or info["maxMem"],
             resident_kib=await self._resident(dom),
-            wish=wish,
+            wish=wish_of(xml),
         )
 
     async def _member(self, dom: dict[str, Any]) -> Member:
-        persistent, wish = await self._lasting(dom)
+        persistent, xml = await self._lasting(dom)
         state = await self._read("DOMAIN_GET_STATE", dom=dom, flags=0)
         saved = await self._read("DOMAIN_HAS_MANAGED_SAVE_IMAGE", dom=dom, flags=0)
         autostart = await self._read("DOMAIN_GET_AUTOSTART", dom=dom) if persistent else {}
@@ -198,16 +216,17 @@ class RpcRemote:
             saved=bool(saved["result"]),
             autostart=bool(autostart.get("autostart")),
             once=persistent and await self._once(dom),
-            wish=wish,
+            wish=wish_of(xml),
+            pools=needed_pools(xml),
         )
 
-    async def _lasting(self, dom: dict[str, Any]) -> tuple[bool, Wish]:
-        """Return whether a guest has a kept definition, and what it says of the boot order."""
+    async def _lasting(self, dom: dict[str, Any]) -> tuple[bool, str]:
+        """Return whether a guest has a kept definition, and that, or the one it runs with."""
         self._names[format_uuid(dom["uuid"])] = dom["name"]
         persistent = bool((await self._read("DOMAIN_IS_PERSISTENT", dom=dom))["persistent"])
         flags = _INACTIVE_XML if persistent else 0
-        xml = (await self._read("DOMAIN_GET_XML_DESC", dom=dom, flags=flags))["xml"]
-        return persistent, wish_of(xml)
+        xml: str = (await self._read("DOMAIN_GET_XML_DESC", dom=dom, flags=flags))["xml"]
+        return persistent, xml
 
     async def _once(self, dom: dict[str, Any]) -> bool:
         """Whether a guest starts at the next boot alone, which libvirt knows since 11.2."""

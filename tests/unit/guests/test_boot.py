@@ -136,6 +136,49 @@ async def test_what_a_start_would_fail_of_blocks(lab: Lab, guest: Make, next_boo
     assert fates["idle"] == Fate("idle", fates["idle"].uuid, "stays off"), "nobody wants it"
 
 
+async def test_a_pool_that_stays_off_keeps_its_guests_off(
+    lab: Lab, guest: Make, next_boot: Next
+) -> None:
+    def inactive(name: str) -> tuple[dict[str, Any], ...]:
+        return ({"code": "VU257", "slug": "storage-pool-inactive", "subject": name},)
+
+    remote = lab.daemon(
+        guest("works", active=False, autostart=True, pools=("with the host",)),
+        guest("waits", active=False, autostart=True, saved=True, pools=("with the host",),
+              findings=inactive("with the host")),
+        guest("now", active=False, autostart=True, pools=("by hand",)),
+        guest("never", active=False, autostart=True, pools=("by hand",),
+              findings=inactive("by hand")),
+        guest("runs", pools=("by hand", "gone")),
+        guest("lost", pools=("gone",)),
+        guest("idle", active=False, pools=("by hand",)),
+    )  # fmt: skip
+    remote.known_pools = {"with the host": True, "by hand": False}
+    found = await next_boot()
+    fates = {one.name: one for one in found.guests}
+    by_hand = "storage pool 'by hand' does not start with the host"
+    assert {name: one.comes for name, one in fates.items()} == {
+        "works": "booted",
+        "waits": "restored",
+        "now": "blocked",
+        "never": "blocked",
+        "runs": "blocked",
+        "lost": "blocked",
+        "idle": "stays off",
+    }
+    assert fates["now"].why == fates["runs"].why == fates["never"].why == (by_hand,)
+    assert fates["never"].findings == inactive("by hand")
+    assert fates["lost"].why == ("there is no storage pool 'gone'",)
+    assert fates["waits"].findings == ()
+    assert fates["waits"].notes == (
+        "storage pool 'with the host' is not active now, and starts with the host",
+    )
+    (problem,) = [one for one in found.problems if "pool" in one.text]
+    assert (problem.text, problem.blocks) == (by_hand, True)
+    assert problem.fix == "virtup pool-autostart 'by hand'"
+    assert not found.ok
+
+
 @pytest.mark.parametrize(
     ("units", "blocked", "says", "fix"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from virtup.errors import ConfigUnsupported, VirtError, XmlRefused
 from virtup.model.domain import format_domain, parse_domain
+from virtup.model.storage.needed import needed_pools
 from virtup.model.storage.pool import format_pool, format_state, parse_pool, parse_state
 from virtup.model.storage.volume import format_volume, parse_volume
 
@@ -173,3 +174,17 @@ def test_half_a_volume_is_refused(disk: str, says: str) -> None:
         parse_domain(domain(disk), source="vm.xml")
     assert says in str(caught.value)
     assert "(vm.xml, line 2" in str(caught.value)
+
+
+def test_the_pools_that_a_guest_needs() -> None:
+    optional = "<source pool='o' volume='v' startupPolicy='optional'/>"
+    iscsi = "<source pool='i' volume='v' mode='host'/>"
+    disks = [
+        volume_disk(),
+        volume_disk(iscsi),
+        volume_disk(optional),
+        volume_disk(),
+        volume_disk(""),
+    ]
+    assert needed_pools(domain("".join(disks))) == ("p", "i")
+    assert needed_pools("<domain>") == ()
