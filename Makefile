@@ -10,7 +10,7 @@ demo:    ## start a guest, break it, be told why, mend it
 
 test:    ## everything: unit, golden, real QEMU, stock virsh, linters, types, layers
 	@tools/setup test
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv/bin/python tools/run_tests.py $(PYTEST_ARGS)
 
 lint:    ## only what reads the source
 	@tools/setup test

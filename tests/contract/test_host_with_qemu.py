@@ -104,6 +104,10 @@ def test_a_monitor_is_inherited_as_another_user_and_outlives_its_daemon(
         assert link.peer(monitor)[0] == pid  # QEMU calls listen on what it inherits
         greeting = await asyncio.get_running_loop().sock_recv(monitor, 65536)
         assert "QMP" in json.loads(greeting)
+        # QEMU greets before it heeds signals, and answers only when it does
+        await asyncio.get_running_loop().sock_sendall(monitor, b'{"execute":"qmp_capabilities"}')
+        answer = await asyncio.get_running_loop().sock_recv(monitor, 65536)
+        assert json.loads(answer) == {"return": {}}
         monitor.close()
         found.kill(signal.SIGTERM)
         while (stat := proc.stat(pid)) is not None and stat.state != "Z":
