@@ -2,7 +2,8 @@
 
 A cause is a module below this package's families, and found there: ``CODE``, ``SLUG``,
 ``POSITIVE`` and ``NEGATIVE`` evidence, ``probes`` and ``find``, and its docstring as its page.
-``OVER`` names the causes that it is the better word for when both rest on the same evidence.
+``OVER`` names the causes that it is the better word for when both rest on the same evidence;
+``LAST`` says that any other finding is a better word.
 ``changes`` works out, for a finding, what its first fix "in the definition" changes there.
 Codes are never used for another cause again.
 """
@@ -39,7 +40,10 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause of the catalogue; ``over`` holds the slugs that it replaces."""
+    """One cause of the catalogue; ``over`` holds the slugs that it replaces.
+
+    ``last``: it is told only where nothing else is.
+    """
 
     code: str
     slug: str
@@ -50,6 +54,7 @@ class Cause:
     positive: tuple[Evidence, ...]
     negative: tuple[Evidence, ...]
     over: tuple[str, ...]
+    last: bool
     module: str
 
 
@@ -73,7 +78,9 @@ def diagnose(ev: Evidence) -> list[Finding]:
     with the words in order.
     """
     found = [finding for cause in causes() for finding in cause.find(ev)]
-    kept = _merged(sorted(_best(found), key=_order))
+    last = {known.slug for known in causes() if known.last}
+    better = [finding for finding in found if finding.slug not in last]
+    kept = _merged(sorted(_best(better or found), key=_order))
     return kept or [_unknown(ev)]
 
 
@@ -146,6 +153,7 @@ def _cause(module: ModuleType) -> Cause:
         positive=tuple(module.POSITIVE),
         negative=tuple(module.NEGATIVE),
         over=tuple(getattr(module, "OVER", ())),
+        last=bool(getattr(module, "LAST", False)),
         module=module.__name__,
     )
 

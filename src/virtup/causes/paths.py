@@ -108,11 +108,18 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
         (Role.DTB, r"(?:couldn't|could not) open dtb file (?P<path>/[^\s:]+)(?P<err>[^\n]*)"),
         (
             Role.FIRMWARE,
-            r"could not load (?:pc )?bios '(?P<path>(?!bios(?:-\w+)?\.bin')[^'\n]+)'(?P<err>[^\n]*)",
+            r"could not load (?:pc )?bios:? ?'(?P<path>(?!bios(?:-\w+)?\.bin')[^'\n]+)'(?P<err>[^\n]*)",
         ),
         (
             Role.SHARE,
             r"cannot initialize fsdev[^\n]*: failed to open '(?P<path>/[^'\n]+)'(?P<err>[^\n]*)",
+        ),
+        (
+            Role.DISK,
+            (
+                r"(?:file=|\"filename\":\s?\")(?P<path>/[^,\"\n]+)[^\n]*:"
+                r" (?:the device is not writable|could not reopen file): (?P<err>[^\n]*)"
+            ),
         ),
         (
             Role.SHARE,
@@ -153,6 +160,10 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
                 r"(?<!backing file: )could not open (?:disk image )?'?(?P<path>/[^'\n:]+)'?:"
                 r" (?!could not open)(?P<err>[^\n]*)"
             ),
+        ),
+        (
+            Role.OTHER,
+            r"can't load (?P<path>/[^\n:]+): failed to open file [^\n]*?[”\"'»]: (?P<err>[^\n]*)",
         ),
         (
             Role.DISK,

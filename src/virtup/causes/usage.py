@@ -185,6 +185,10 @@ def _plain(argv: tuple[str, ...]) -> Iterator[FileUse]:
             yield from _chardev(option.fields())
         elif option.name == "object" and "secret" in str(option.fields().get("qom-type", "")):
             yield FileUse(str(option.fields().get("file", "")), Role.OTHER)
+        elif option.name == "object" and option.fields().get("qom-type") == "rng-random":
+            yield FileUse(str(option.fields().get("filename", "")), Role.CHARDEV)
+        elif option.name in {"fw_cfg", "acpitable"}:
+            yield FileUse(str(option.fields().get("file", "")), Role.OTHER)
 
 
 def _chardev(fields: Mapping[str, Any]) -> Iterator[FileUse]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
@@ -55,6 +56,41 @@ def nearest(name: str, names: Iterable[str], count: int = 3, alike: float = 0.6)
     folded = {one.lower(): one for one in known}
     found = difflib.get_close_matches(name.lower(), list(folded), count, alike)
     return [folded[one] for one in found]
+
+
+def mistyped(name: str, names: Iterable[str]) -> str:
+    """Return the one of *names* that *name* is with a slip of the keys, ``""`` for none.
+
+    A slip is one letter too many, too few, wrong, or changed with its neighbour: one in a word,
+    two in a word of eight letters or more. An abbreviation is one too: ``xhci`` of ``qemu-xhci``,
+    where no other name could be meant.
+    """
+    typed = name.lower()
+    rated = sorted((_slips(typed, one.lower()), len(one) != len(name), one) for one in set(names))
+    if not typed or not rated:
+        return ""
+    slips, _, best = rated[0]
+    short = [one for _, _, one in rated if len(typed) > 3 and typed in one.lower()]
+    is_part = any(typed in re.split("[-_]", one.lower()) for one in short)
+    if slips <= (2 if len(typed) >= 8 else 1) and len(typed) > 2 and not is_part:
+        return best
+    return short[0] if len(short) == 1 else ""
+
+
+def _slips(one: str, other: str) -> int:
+    """How many letters have to be put in, taken out, changed or swapped to make *other* of *one*."""
+    if abs(len(one) - len(other)) > 2:
+        return 3
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(one, 1):
+        last, before, row = before, row, [at]
+        for to, wanted in enumerate(other, 1):
+            cost = min(before[to] + 1, row[-1] + 1, before[to - 1] + (letter != wanted))
+            if at > 1 and to > 1 and letter == other[to - 2] and one[at - 2] == wanted:
+                cost = min(cost, last[to - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def mode(fact: PathFact) -> str:

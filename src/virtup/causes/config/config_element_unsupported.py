@@ -25,11 +25,10 @@ from typing import Any
 
 from lxml import etree
 
-from virtup.causes import definition, packages, refusals
+from virtup.causes import packages, refusals
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.lacking import lacking, need
 from virtup.causes.words import Seen, said
-from virtup.model import document
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
 from virtup.model.probe_system import Program, ProgramFact
@@ -44,7 +43,8 @@ _WORDS = re.compile(
     r"'(?P<value>[\w.-]+)', accepted is '[^\n]*?"
     r"|<(?P<union>[\w:]+)> with (?P<by>\w+) '(?P<of>[^'\n]+)' is not supported, accepted here"
 )
-_PLACE = re.compile(r"line (?P<line>\d+)(?:, column \d+)?\)")
+_SHOWN = 8
+"""So many of the words that are accepted are told."""
 _SOURCES = ("backend", "source", "source/address", "source/host")
 """The children that say what of the host an element is made from."""
 _SAID = (
@@ -91,7 +91,7 @@ def probes(ev: Evidence) -> Iterator[Probe[Any]]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding, with the element as the definition has it."""
     seen = said(ev).find(_WORDS)
-    if seen is None:
+    if seen is None or (seen["key"] and not refusals.is_lacking(ev)):
         return
     tag, element = _tag(seen), _element(ev, seen)
     what = f"<{tag}>"
@@ -100,18 +100,21 @@ def find(ev: Evidence) -> Iterator[Finding]:
     elif not seen["element"]:
         what = f"<{tag} {seen['key'] or seen['by']}='{seen['value'] or seen['of']}'>"
     shown = (f"the definition has {_shown(element)}",) if element is not None else ()
+    like = refusals.hint(seen.line)
     missing, fixes = lacking(ev, need(ev, element) if element is not None else None)
-    remove = f"if the guest does without it, remove {what}"
+    remove = f"if the guest does without it, remove {what} from the definition"
+    others = refusals.choices(seen.line)
+    if others and seen["key"]:
+        remove = f"if the guest does without it, use {' or '.join(others[:_SHOWN])} there"
     yield _found(
         f"The definition asks for {what}, which is not supported: virtup has no such thing.",
         tag,
         Certainty.PROVEN if shown else Certainty.LIKELY,
         (*(missing or (seen.quote,)), *shown),
         (
+            *((like,) if like is not None else ()),
             *refusals.ways_out(ev),
-            Fix(
-                f"{remove} from the definition, or run the guest with libvirt", safety=Safety.MANUAL
-            ),
+            Fix(f"{remove}, or run the guest with libvirt", safety=Safety.MANUAL),
             *fixes,
         ),
         seen.at,
@@ -124,13 +127,7 @@ def _tag(seen: Seen) -> str:
 
 def _element(ev: Evidence, seen: Seen) -> etree._Element | None:
     """Return the element that a message is about."""
-    place = _PLACE.search(seen.line)
-    root = definition.tree(ev.definition)
-    if place is None or root is None:
-        return None
-    named = root.iter(_tag(seen).rpartition(":")[2])
-    here = (one for one in named if document.line_of(one) == int(place["line"]))
-    return next(here, None)
+    return refusals.element_of(ev, _tag(seen), seen.line)
 
 
 def _shown(element: etree._Element) -> str:

@@ -12,6 +12,7 @@ Correct the value.
 
 ## Strings it goes by
 - `<uuid> is 'not-a-uuid', accepted is a UUID such as ...`
+- `attribute 'bus' of <target> is 'virtoi', accepted is 'ide' or 'virtio' or 'usb'`
 - `malformed uuid element`, `cannot parse uuid` (libvirt)
 - `unknown suffix 'MegaByte'` (libvirt)
 - `Invalid value for attribute 'bus' in element 'target': 'nvme'.` (libvirt)
@@ -26,7 +27,7 @@ from functools import partial
 
 from virtup.causes import refusals
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Fact, Probe
 
@@ -34,8 +35,8 @@ CODE = "VU415"
 SLUG = "xml-value-invalid"
 
 _OURS = re.compile(
-    r"(?P<what>(?:attribute '[\w:]+' of )?<[\w:]+>) is '(?P<value>[^'\n]*)', accepted is "
-    r"(?P<accepted>[^'\n(][^\n(]*?) \((?P<place>[^\n()]*line \d+[^\n()]*)\)"
+    r"(?P<what>(?:attribute '(?P<key>[\w:]+)' of )?<(?P<tag>[\w:]+)>) is '(?P<value>[^'\n]*)', "
+    r"accepted is (?P<accepted>[^\n]+?) \((?P<place>[^\n()]*line (?P<line>\d+)[^\n()]*)\)"
 )
 _LIBVIRTS = re.compile(
     r"malformed (?P<what>uuid) element|cannot parse (?P<uuid>uuid) [^\n]*"
@@ -56,6 +57,14 @@ _SAID = (
 )
 POSITIVE = (
     Evidence(error=_SAID),
+    Evidence(
+        error="XML error: attribute 'bus' of <target> is 'virtoi', accepted is 'ide' or 'virtio' "
+        "(/srv/vm.xml, line 12, column 5)"
+    ),
+    Evidence(
+        error="XML error: attribute 'cache' of <driver> is 'off', accepted is 'none' or "
+        "'writeback' (/srv/vm.xml, line 12, column 5)"
+    ),
     Evidence(error="error: XML error: malformed uuid element"),
     Evidence(error="error: invalid argument: unknown suffix 'MegaByte'"),
     Evidence(error="XML error: Invalid value for attribute 'bus' in element 'target': 'nvme'."),
@@ -82,17 +91,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding with what would be right."""
     seen = said(ev).find(_OURS)
     if seen is not None:
-        yield _found(
-            f"{seen['what']} in the definition has the invalid value '{seen['value']}'.",
-            seen["what"],
-            Certainty.LIKELY,
-            (seen.quote,),
-            (
-                *refusals.ways_out(ev),
-                _fix(f"correct {seen['what']} in the definition: accepted is {seen['accepted']}"),
-            ),
-            seen.at,
-        )
+        if not refusals.is_lacking(ev):
+            yield _ours(ev, seen)
         return
     seen = said(ev).find(_LIBVIRTS)
     if seen is None:
@@ -107,6 +107,28 @@ def find(ev: Evidence) -> Iterator[Finding]:
         Certainty.LIKELY,
         (seen.quote,),
         (_fix(f"{right}, in the definition"),),
+        seen.at,
+    )
+
+
+def _ours(ev: Evidence, seen: Seen) -> Finding:
+    """Return the finding for what virtup itself read: the value stands in the definition."""
+    what, value, accepted = seen["what"], seen["value"], seen["accepted"]
+    words = refusals.choices(accepted)
+    if len(words) > 1:
+        accepted = f"{', '.join(words[:-1])} or {words[-1]}"
+    meant = refusals.meant(ev)
+    hint = f"; '{meant}' was meant, it seems" if meant else ""
+    here = refusals.element_of(ev, seen["tag"], seen.line)
+    return _found(
+        f"{what} in the definition has the invalid value '{value}'{hint}.",
+        what,
+        Certainty.PROVEN if here is not None else Certainty.LIKELY,
+        (seen.quote,),
+        (
+            *refusals.ways_out(ev),
+            _fix(f"correct {what} in the definition: accepted is {accepted}"),
+        ),
         seen.at,
     )
 

@@ -38,8 +38,9 @@ SLUG = "cpu-model-unknown"
 
 _WORDS = re.compile(
     r"unable to find (?:x86 )?cpu (?:model|definition)[: ]+'?(?P<a>[\w.-]+)'?"
+    r"|unable to find x86 cpu definition(?!:)"
     r"|unknown cpu model '?(?P<b>[\w.-]+)'?"
-    r"|cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known)",
+    r"|cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known|not found)",
     re.IGNORECASE,
 )
 _QEMU = "/usr/bin/qemu-system-x86_64"
@@ -53,11 +54,14 @@ POSITIVE = (
         uid=991,
         host={CpuModels(_QEMU, 991): NamesFact(("qemu64", "Skylake-Client", "Skylake-Server"))},
     ),
+    Evidence(error="The CPU model 'kvm65' not found"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: CPU model 'host' requires KVM or HVF\n"),
     Evidence(stderr="qemu-system-x86_64: Property 'qemu64-x86_64-cpu.frob' not found\n"),
 )
+_ALIKE = 0.75
+"""A model less like the one that is asked for is shown, and not put in its place."""
 
 _found = partial(Finding, CODE, SLUG)
 
@@ -74,7 +78,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     seen = said(ev).find(_WORDS)
     wanted = cpu_model(ev.argv) if ev.ahead else ""
     if seen is not None:
-        wanted = seen["a"] or seen["b"] or seen["c"]
+        wanted = seen["a"] or seen["b"] or seen["c"] or cpu_model(ev.argv)
     known = answers(ev, CpuModels)
     if not wanted or (known is not None and wanted in known.names):
         return
@@ -88,7 +92,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if near:
         sentence += f"; the nearest that it has: {', '.join(near[:2])}"
     look = Fix("choose one that it lists", (f"{ev.emulator or 'qemu-system-x86_64'} -cpu help",))
-    fix = edit(f"change <model>{wanted}</model> to '{near[0]}'") if near else look
+    alike = nearest(wanted, near, 1, _ALIKE)
+    fix = edit(f"change <model>{wanted}</model> to '{alike[0]}'") if alike else look
     certainty = Certainty.PROVEN if known else Certainty.LIKELY
     yield _found(
         sentence + ".", wanted, certainty, tuple(evidence), (fix,), seen.at if seen else NOWHERE

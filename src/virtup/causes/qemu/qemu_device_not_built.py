@@ -27,7 +27,7 @@ from functools import partial
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
 from virtup.causes.known import answers, asked
 from virtup.causes.usage import devices
-from virtup.causes.who import edit, nearest
+from virtup.causes.who import edit, mistyped
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Asked, Devices, NamesFact
@@ -87,17 +87,17 @@ def find(ev: Evidence) -> Iterator[Finding]:
 
 
 def _finding(ev: Evidence, wanted: str, names: tuple[str, ...], seen: Seen | None) -> Finding:
-    near = nearest(wanted, names, 1) if wanted else []
+    near = mistyped(wanted, names)
     noun = f"device '{wanted}'" if wanted else "such device"
     sentence = f"This QEMU has no {noun}"
     evidence = [seen.quote] if seen else []
     if names:
         evidence.append(f"this host: {ev.emulator} does not list '{wanted}'")
     if near:
-        sentence += f"; the nearest that it has: {near[0]}"
+        sentence += f"; the nearest that it has: {near}"
     fixes = [Fix(f"install the package that has '{wanted}', or use another device")]
     if near:
-        fixes.insert(0, edit(f"change '{wanted}' to '{near[0]}'"))
+        fixes.insert(0, edit(f"change '{wanted}' to '{near}'"))
     certainty = Certainty.PROVEN if names and wanted else Certainty.LIKELY
     at = seen.at if seen else NOWHERE
     return _found(sentence + ".", wanted, certainty, tuple(evidence), tuple(fixes), at)
