@@ -36,6 +36,7 @@ from virtup.model.repair import Change
 CODE = "VU120"
 SLUG = "fw-loader-missing"
 ALSO = ("fw-loader-unreadable",)
+OVER = ("fw-nvram-template-unknown",)
 
 ROLES = (Role.FIRMWARE,)
 _TOOLS = re.compile(
@@ -44,7 +45,11 @@ _TOOLS = re.compile(
     r"[^\n]*",
     re.IGNORECASE,
 )
+_NO_STORE = re.compile(
+    r"unable to find any master var store for\s+loader: '?(?P<path>/[^\s']+)[^\n]*"
+)
 _PATH = "/usr/share/OVMF/OVMF.fd"
+_NO_STORE_SAID = f"operation failed: unable to find any master var store for loader: {_PATH}"
 _SAID = f"qemu: could not load PC BIOS '{_PATH}'\n"
 POSITIVE = (
     Evidence(stderr=_SAID),
@@ -56,8 +61,10 @@ POSITIVE = (
         stderr="qemu-system-x86_64: -drive file=/fw/CODE.fd,if=pflash,format=raw,readonly=on: Could "
         "not open '/fw/CODE.fd': No such file or directory\n"
     ),
+    Evidence(error=_NO_STORE_SAID, host={PathAccess(_PATH): PathFact(missing=_PATH)}),
 )
 NEGATIVE = (
+    Evidence(error=_NO_STORE_SAID, host={PathAccess(_PATH): PathFact(exists=True)}),
     Evidence(
         stderr=_SAID,
         uid=991,
@@ -76,7 +83,10 @@ _found = partial(Finding, CODE, SLUG)
 def probes(ev: Evidence) -> Iterator[PathAccess | System]:
     """Ask for the firmware files."""
     yield from file_probes(ev, ROLES)
-    if failures(ev):
+    told = said(ev).find(_NO_STORE)
+    if told is not None:
+        yield PathAccess(told["path"])
+    if failures(ev) or told is not None:
         yield from packages.system(ev)
 
 
@@ -84,18 +94,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each firmware file that is missing; QEMU gives no reason for a BIOS."""
     for trouble in troubles(ev, ROLES, {Kind.MISSING}):
         path, fact = trouble.use.path, trouble.fact
-        seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
-        fixes = [_install(ev, path)]
-        if fact and fact.nearby:
-            fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct <loader>"))
-        yield _found(
-            f"The firmware '{path}' does not exist.",
-            path,
-            trouble.certainty,
-            (*trouble.quotes, *seen),
-            tuple(fixes),
-            trouble.at,
-        )
+        yield _missing(ev, path, fact, (trouble.certainty, trouble.quotes, trouble.at))
+    store = said(ev).find(_NO_STORE)
+    looked = ev.fact(PathAccess(store["path"])) if store is not None else None
+    if store is not None and looked is not None and looked.missing:
+        # nobody has a template for a firmware that is not there
+        how = (Certainty.PROVEN, (store.quote,), store.at)
+        yield _missing(ev, store["path"], looked, how)
     for failure in unsaid(ev, ROLES):
         yield _found(
             f"The firmware '{failure.path}' cannot be loaded: perhaps it does not exist.",
@@ -115,6 +120,19 @@ def find(ev: Evidence) -> Iterator[Finding]:
             (_install(ev, ""),),
             told.at,
         )
+
+
+def _missing(
+    ev: Evidence, path: str, fact: PathFact | None, how: tuple[Certainty, tuple[str, ...], int]
+) -> Finding:
+    """The finding of a firmware that is not there: how sure it is, what was said, and where."""
+    certainty, quotes, at = how
+    seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
+    fixes = [_install(ev, path)]
+    if fact and fact.nearby:
+        fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct <loader>"))
+    sentence = f"The firmware '{path}' does not exist."
+    return _found(sentence, path, certainty, (*quotes, *seen), tuple(fixes), at)
 
 
 def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:

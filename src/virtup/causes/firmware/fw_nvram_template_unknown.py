@@ -34,7 +34,7 @@ _TOLD = Told(
         r"no (?:nvram|var(?:iable)?s?) (?:store )?template[^\n]*(?:loader|for) '?(?P<subject>/[^\s']+)",
         r"unable to find any master var store[^\n]*",
     ),
-    fixes=(edit("name one with <nvram template='...'>, or use <os firmware='efi'>"),),
+    fixes=(edit("name one with <nvram template='...'>"),),
     proof=contents.NO_TEMPLATE,
 )
 POSITIVE = (

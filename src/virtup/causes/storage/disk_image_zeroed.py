@@ -3,14 +3,16 @@
 ## What it means
 The file has a size, and its first 64 KiB are zeros: the header of its format is gone. A power cut
 on a file system that allocates late, a `dd` or a partition tool on the wrong file does that. The
-data behind the header may be whole.
+data behind the header may be whole. A raw image that nobody has written to looks the same: then it
+is declared wrong, and nothing is lost.
 
 ## How to confirm
 `head -c 512 IMAGE | od -c | head` shows only zeros.
 
 ## What to do
 Restore the image from a backup. Keep a copy of the damaged file: its data can often be saved by
-hand. Do not declare it raw: the guest would see garbage and write over what is left.
+hand. Declare it raw only when it was made as a raw image and never used: otherwise the guest would
+see garbage and write over what is left.
 
 ## Strings it goes by
 - `Image is not in qcow2 format`
@@ -53,8 +55,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     for use, fact, told in without_header(ev, lambda fact: fact.zeroed):
         yield _found(
             (
-                f"The {use.format} header of the disk image '{use.path}' is destroyed: "
-                "its place holds only zeros."
+                f"The disk image '{use.path}' is declared {use.format}, and the place of its "
+                "header holds only zeros."
             ),
             use.path,
             Certainty.PROVEN,
@@ -62,6 +64,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 *((told.quote,) if told else ()),
                 f"this host: the header of '{use.path}' ({fact.size} bytes) is all zeros",
             ),
-            (Fix(f"restore '{use.path}' from a backup (keep the damaged file)"),),
+            (
+                Fix(
+                    f"restore '{use.path}' from a backup (keep the damaged file); only if it is a "
+                    "raw image that was never used, declare <driver type='raw'/>"
+                ),
+            ),
             told.at if told else NOWHERE,
         )
