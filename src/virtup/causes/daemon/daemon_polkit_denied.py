@@ -35,7 +35,7 @@ _TOLD = Told(
         r"polkit error[^\n]*",
         r"(?:authentication (?:unavailable|cancelled|failed)|not authorized)[^\n]*(?P<subject>org\.libvirt\.[\w.-]+)",
         r"authentication cancelled: user cancelled",
-        r"(?:authorization requires authentication but no agent|access denied by policy|polkit\S* (?:denied|retains))[^\n]*",
+        r"(?:authorization requires authentication but no agent|authentication failed: no agent is available|access denied by policy|polkit\S* (?:denied|retains))[^\n]*",
         r"error checking for authorization (?P<subject>org\.libvirt[\w.-]+)",
         r"access denied: '[^'\n]+' denied access",
     ),
@@ -47,6 +47,7 @@ POSITIVE = (
     Evidence(
         error="libvirt: Polkit error : authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'"
     ),
+    Evidence(error="authentication failed: no agent is available to authenticate"),
 )
 NEGATIVE = (
     Evidence(

@@ -35,7 +35,7 @@ SLUG = "fw-rom-missing"
 ALSO = ("fw-rom-unreadable",)
 
 _WORDS = re.compile(
-    r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not open option rom '(?P<option>[^'\n]+)': no such file|could not load pc bios '(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
+    r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not open option rom '(?P<option>[^'\n]+)': no such file|could not load pc bios:? ?'(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
     re.IGNORECASE,
 )
 FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/ipxe")

@@ -39,6 +39,8 @@ _WORDS = re.compile(
     r"|double free or corruption|crashed program: \S*(?:qemu|kvm)|malloc\(\): |free\(\): invalid)[^\n]*",
     re.IGNORECASE,
 )
+_QEMU = re.compile(r"qemu|kvm|virsh|libvirt|monitor", re.IGNORECASE)
+"""Of whom the words have to be: any program says the same when it crashes."""
 _FAULT = "qemu-system-x86[77]: segfault at 8 ip 000055 sp 00007f error 4 in qemu-system-x86_64"
 POSITIVE = (
     Evidence(phase="monitor", signal=11, pid=77),
@@ -85,7 +87,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
     evidence += list(log.lines[-1:]) if log else []
     fix = Fix("update QEMU; report it with the backtrace when it stays", ("coredumpctl info",))
-    certainty = Certainty.PROVEN if ev.signal is not None else Certainty.LIKELY
+    of_qemu = ev.argv or said(ev).find(_QEMU) is not None
+    certainty = Certainty.LIKELY if of_qemu else Certainty.POSSIBLE
+    if ev.signal is not None:
+        certainty = Certainty.PROVEN
     subject = f"signal {ev.signal}" if ev.signal else "assertion"
     yield _found(
         sentence + ".", subject, certainty, tuple(evidence), (fix,), seen.at if seen else 0

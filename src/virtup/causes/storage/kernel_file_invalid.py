@@ -72,7 +72,7 @@ _TOLD = Told(
         r"invalid kernel header[^\n]*",
         r"error loading uncompressed kernel without PVH ELF note",
         r"linux kernel too old to load a ram disk",
-        r"(?:could not|cannot|failed to) load (?:the )?kernel:? '(?P<subject>/[^'\n]+)'(?!:)[^\n]*",
+        r"(?:could not|cannot|failed to) load (?:the )?kernel:? '(?P<subject>[^'\n]+)'(?!:)[^\n]*",
         r"'?(?P<subject>/[^'\n:]+)'?: (?:not a|invalid) (?:elf|kernel|bzimage)[^\n]*",
         r"the kernel image is not in the [^\n]*format",
         r"kernel (?:file |image )?(?:is )?(?:too short|truncated)[^\n]*",
@@ -94,6 +94,7 @@ POSITIVE = (
         uid=991,
         host={KernelImage("/srv/vmlinuz"): KernelImageFact(size=0)},
     ),
+    Evidence(stderr="qemu-system-arm: could not load kernel 'Image.gz'\n"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu: could not open kernel file '/srv/vmlinuz': No such file or directory\n"),
