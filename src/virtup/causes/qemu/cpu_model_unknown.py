@@ -40,7 +40,7 @@ _WORDS = re.compile(
     r"unable to find (?:x86 )?cpu (?:model|definition)[: ]+'?(?P<a>[\w.-]+)'?"
     r"|unable to find x86 cpu definition(?!:)"
     r"|unknown cpu model '?(?P<b>[\w.-]+)'?"
-    r"|cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known|not found)",
+    r"|(?<!required by )cpu model '?(?P<c>[\w.-]+)'? (?:is )?(?:not supported|unknown|not known|not found)",
     re.IGNORECASE,
 )
 _QEMU = "/usr/bin/qemu-system-x86_64"
