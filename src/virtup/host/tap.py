@@ -6,6 +6,7 @@ made here vanishes with the last fd on it: nothing is left behind by a crash.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -167,9 +168,19 @@ def _attach(fd: int, name: str, *, multi_queue: bool) -> str:
     try:
         answer = fcntl.ioctl(fd, _TUNSETIFF, request)
     except OSError as exc:
-        message = f"cannot make the tap '{name}': {exc.strerror}"
+        taken = exc.errno == errno.EINVAL and _is_no_tap(name)
+        reason = (
+            "the host has an interface of that name, and it is no tap" if taken else exc.strerror
+        )
+        message = f"cannot make the tap '{name}': {reason}"
         raise _failed(TapError, message, name, exc.errno or 0) from exc
     return answer[:16].rstrip(b"\0").decode()
+
+
+def _is_no_tap(name: str) -> bool:
+    """Is there an interface of that name that the driver of taps did not make?"""
+    place = f"/sys/class/net/{name}"
+    return os.path.exists(place) and not os.path.exists(f"{place}/tun_flags")
 
 
 def _set_up(name: str, mac: str, bridge: str | None, mtu: int | None, *, up: bool) -> None:

@@ -88,7 +88,10 @@ def test_a_name_that_is_taken_is_told(name: str) -> None:
         tap.open_tap(name, mac=MAC)
     assert told.value.errno == 16
     made.close()
-    with pytest.raises(tap.TapError, match="cannot make the tap 'lo'"):
+    with pytest.raises(
+        tap.TapError,
+        match="cannot make the tap 'lo': the host has an interface of that name, and it is no tap",
+    ):
         tap.open_tap("lo", mac=MAC)
 
 
