@@ -40,7 +40,7 @@ _WORDS = re.compile(
     r"|number of smp cpus requested \((?P<b>\d+)\) exceeds max cpus supported by machine [`'](?P<n>[^'\n]+)' \((?P<y>\d+)\)"
     r"|number of (?:smp|hotpluggable) cpus requested \((?P<c>\d+)\) exceeds the maximum cpus supported by kvm \((?P<w>\d+)\)"
     r"|current -smp configuration requires extended interrupt mode enabled"
-    r"|more than (?P<v>\d+) vcpus are only supported on q35-based machine types"
+    r"|more than (?P<v>\d+) vcpus (?:are only supported on q35-based machine types|require extended interrupt mode)"
     r"|maximum cpus greater than specified machine type limit (?P<z>\d+))[^\n]*",
     re.IGNORECASE,
 )
@@ -60,6 +60,9 @@ POSITIVE = (
     ),
     Evidence(
         stderr="qemu-kvm: current -smp configuration requires Extended Interrupt Mode enabled. You can add an IOMMU using: -device intel-iommu,intremap=on,eim=on\n"
+    ),
+    Evidence(
+        error="unsupported configuration: more than 255 vCPUs require extended interrupt mode enabled on the iommu device"
     ),
 )
 NEGATIVE = (

@@ -38,6 +38,7 @@ _TOLD = Told(
         r"(?:invalid parameter|does not accept value|unsupported)[^\n]{0,20}'?io_uring[^\n]*",
         r"io='?io_uring'?[^\n]*(?:not supported|unsupported)[^\n]*",
         r"invalid (?:aio option|value)[^\n]*io_uring",
+        r"\baio=io_uring\b[^\n]*: invalid aio option",
     ),
     fixes=(edit("use <driver io='threads'/>"),),
     proof=hosts.NO_IO_URING,
@@ -49,6 +50,9 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -drive file=/a,aio=io_uring: aio=io_uring was specified, but is not supported in this build.\n"
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: -drive aio=io_uring,if=virtio,file=/img/a: invalid aio option\n"
     ),
 )
 NEGATIVE = (
