@@ -66,7 +66,7 @@ class Run:
             yield
         except VirtError as exc:
             if document:
-                exc.message = exc.message.replace("(<xml>, ", f"({document}, ")
+                _name_document(exc, document)
             raise Failure(text, exc) from exc
 
     def guest(self, text: str, by: Collection[str] | None = None) -> Handle:
@@ -134,3 +134,20 @@ class Run:
             self.line(f"\n(Time: {took_s * 1000:.3f} ms)\n")
         elif not (self.settings.quiet or self.json):
             self.line("")
+
+
+def _name_document(exc: VirtError, document: str) -> None:
+    """Put the name of a file where a place in it is told; what grows too long is wrapped anew."""
+    from textwrap import TextWrapper
+
+    def named(text: str) -> str:
+        return text.replace("(<xml>, ", f"({document}, ")
+
+    folding = TextWrapper(WIDTH, subsequent_indent=" " * LABEL, break_long_words=False)
+    folding.break_on_hyphens = False
+    first, *rest = exc.message.split("\n")
+    folded = [folding.fill(named(line)) if "(<xml>, " in line else line for line in rest]
+    exc.message = "\n".join([named(first), *folded])
+    exc.findings = tuple(
+        {**one, "evidence": [named(piece) for piece in one["evidence"]]} for one in exc.findings
+    )

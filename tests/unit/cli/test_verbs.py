@@ -540,3 +540,28 @@ def test_a_daemon_that_dies_is_told(virtup: Virtup, fake: FakeDaemon) -> None:
     said = virtup("suspend", "web")
     assert said.status == 1
     assert said.err.splitlines()[1] == ("error: End of file while reading data: Input/output error")
+
+
+def test_the_file_is_named_where_a_place_in_it_is_told_and_the_lines_still_fit(
+    virtup: Virtup, fake: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "(<xml>, line 18)"
+    evidence = f"XML error: target 'vda' duplicated for disk sources {place}"
+
+    def refuse(_: object) -> None:
+        text = f"{evidence}\ncause:    Two disks have it.\nevidence: {evidence}\nfix:      rename"
+        raise VirtError(text, findings=({"code": "VU272", "evidence": [evidence]},))
+
+    fake.handlers["DOMAIN_DEFINE_XML"] = refuse
+    monkeypatch.chdir(tmp_path)
+    Path("definition-of-web.xml").write_text("<domain/>")
+    _, *said = virtup("define", "definition-of-web.xml").err.splitlines()
+    assert said == [
+        f"error: {evidence.replace('<xml>', 'definition-of-web.xml')}",
+        "cause:    Two disks have it.",
+        "evidence: XML error: target 'vda' duplicated for disk sources",
+        "          (definition-of-web.xml, line 18)",
+        "fix:      rename",
+    ]
+    data = json.loads(virtup("--json", "define", "definition-of-web.xml").err)["error"]["cause"]
+    assert data["findings"][0]["evidence"][0].endswith("(definition-of-web.xml, line 18)")
