@@ -18,6 +18,7 @@ from virtup.model.probe import (
     ImageInfo,
     ImageLink,
     NamesFact,
+    NetDrivers,
     Options,
     PathAccess,
     PathFact,
@@ -240,6 +241,27 @@ ROWS = (
             "<disk><target dev='sda' bus='sata'/><address type='drive' unit='0'/></disk>"
             "<disk><target dev='sdb' bus='sata'/><address type='drive'/></disk>"
         ),
+    ),
+    Row(
+        "disk-aio-native-cache",
+        "the disk 'vda' has io='native' and cache='default'",
+        definition=domain("<disk><driver io='native'/><target dev='vda'/></disk>"),
+    ),
+    Row(
+        "disk-source-missing",
+        "the disk 'sda' has no <source>",
+        definition=domain("<disk device='disk'><target dev='sda'/></disk>"),
+    ),
+    Row(
+        "qemu-id-duplicate",
+        "two -device have the id 'net0'",
+        argv=line("-device", "e1000,id=net0", "-device", "virtio-net-pci,id=net0"),
+    ),
+    Row(
+        "net-backend-missing",
+        "does not list the network backend 'user'",
+        {NetDrivers(QEMU, UID): NamesFact(("tap", "bridge"))},
+        {NetDrivers(QEMU, UID): NamesFact(("tap", "user"))},
     ),
     Row(
         "config-input-bus-unsupported",

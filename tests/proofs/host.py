@@ -57,6 +57,8 @@ from virtup.model.probe_system import (
     ListenerFact,
     Module,
     ModuleFact,
+    OpenFiles,
+    OpenFilesFact,
     Program,
     ProgramFact,
     Setting,
@@ -140,6 +142,33 @@ ROWS = (
         "no '/var/run/libvirt/virtlogd-sock'",
         {Listener("/var/run/libvirt/virtlogd-sock"): ListenerFact()},
         {Listener("/var/run/libvirt/virtlogd-sock"): ListenerFact(True, listening=True)},
+    ),
+    Row(
+        "net-ovs-unreachable",
+        "no '/run/openvswitch/db.sock'",
+        {Listener("/run/openvswitch/db.sock"): ListenerFact()},
+        {Listener("/run/openvswitch/db.sock"): ListenerFact(True, listening=True)},
+    ),
+    Row(
+        "tpm-device-busy",
+        "'/dev/tpm0' is open in process 77 (tpm2-abrmd)",
+        {OpenFiles("/dev/tpm0"): OpenFilesFact(True, (Holder(77, "tpm2-abrmd"),))},
+        {OpenFiles("/dev/tpm0"): OpenFilesFact(True)},
+    ),
+    Row(
+        "usb-device-closed",
+        "'/dev/bus/usb/001/004' has mode 0664, owner root:root",
+        {
+            path("/dev/bus/usb/001/004", "write"): PathFact(
+                exists=True,
+                blocked="/dev/bus/usb/001/004",
+                lacks="write",
+                owner="root",
+                group="root",
+                mode="0664",
+            )
+        },
+        {path("/dev/bus/usb/001/004", "write"): PathFact(exists=True, allowed=True)},
     ),
     Row(
         "daemon-not-running",

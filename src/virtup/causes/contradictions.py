@@ -94,6 +94,8 @@ HOSTDEV_TWICE = twice("hostdev", _source_address)
 """One device of the host is assigned twice."""
 TARGET_TWICE = twice("disk", _target, named=True)
 """Two disks have one target name."""
+TAP_TWICE = twice("interface", _target, named=True)
+"""Two interfaces have one tap."""
 SERIAL_PORT_TWICE = twice("serial", _port)
 """Two serial devices have one port."""
 DRIVE_ADDRESS_TWICE = twice("disk", _drive_address)
@@ -320,6 +322,24 @@ def _numa_sum(xml: str, _subject: str) -> str:
     )
 
 
+def _native_cached(xml: str, _subject: str) -> str:
+    """QEMU: aio=native needs cache.direct=on, which none and directsync give."""
+    for disk in definition.devices(xml, "disk"):
+        driver = disk.find("driver")
+        if driver is None or driver.get("io") != "native":
+            continue
+        if driver.get("cache", "default") not in {"none", "directsync"}:
+            return f"the disk '{_target(disk)}' has io='native' and cache='{driver.get('cache', 'default')}'"
+    return ""
+
+
+def _no_source(xml: str, _subject: str) -> str:
+    for disk in definition.devices(xml, "disk"):
+        if disk.get("device", "disk") in {"disk", "lun"} and disk.find("source") is None:
+            return f"the disk '{_target(disk)}' has no <source>"
+    return ""
+
+
 RELATIVE_PATH = by_definition(_relative)
 IDE_ON_Q35 = by_definition(_ide_on_q35)
 ACPI_WITHOUT_UEFI = by_definition(_acpi_without_uefi)
@@ -336,10 +356,22 @@ HYPERV = by_definition(_hyperv)
 TOPOLOGY = by_definition(_topology)
 IOTHREAD = by_definition(_iothread)
 NUMA_SUM = by_definition(_numa_sum)
+NATIVE_CACHED = by_definition(_native_cached)
+NO_SOURCE = by_definition(_no_source)
 
 
 def _ids(argv: tuple[str, ...]) -> set[str]:
     return {str(option.fields().get("id", "")) for option in usage.options(argv)} - {""}
+
+
+def _id_twice(argv: tuple[str, ...], subject: str) -> str:
+    named = [
+        option.name
+        for option in usage.options(argv)
+        if str(option.fields().get("id", "")) == subject
+    ]
+    twice = next((name for name in named if named.count(name) > 1), "")
+    return f"two -{twice} have the id '{subject}'" if twice else ""
 
 
 def _no_bus(argv: tuple[str, ...], subject: str) -> str:
@@ -445,6 +477,7 @@ def _machine_without_pci(argv: tuple[str, ...], _subject: str) -> str:
     return ""
 
 
+ID_TWICE = by_command_line(_id_twice)
 NO_BUS = by_command_line(_no_bus)
 SLOT_TWICE = by_command_line(_slot_twice)
 TOO_MANY_VCPUS = by_command_line(_vcpus)

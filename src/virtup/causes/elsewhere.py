@@ -37,7 +37,7 @@ _TAG = re.compile(r"</?(?:code|pre|p|br|div|span|b|i|em|strong)\b[^<>\n]*>", re.
 _CODE = re.compile(r"\\u([\da-fA-F]{4})")
 _COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 _AROUND = re.compile(
-    r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
+    r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?![\w./:-]+')(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
     r"|(?<=[^`\s])`+$"
     r"|^(?:\w{3}\.? [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) [\w.-]+ [\w.-]+(?:\[\d+\])?: "
     r"|^\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4}: \d+: \w+ : (?:\w+:\d+ : )?",  # a system log's head, libvirtd's

@@ -17,6 +17,7 @@ from virtup.model.probe import (
     Devices,
     Displays,
     NamesFact,
+    NetDrivers,
     Objects,
     Options,
     Probe,
@@ -120,6 +121,10 @@ OPTION_GONE = lacks(Options, "option", _option)
 """This QEMU has no such option."""
 OBJECT_MISSING = lacks(Objects, "object", lambda name: (name,) if _OBJECT.match(name) else ())
 """This QEMU has no such object."""
+NET_BACKEND_MISSING = lacks(
+    NetDrivers, "network backend", lambda name: () if name == "passt" else (name,)
+)
+"""This QEMU has no such network backend; passt is a program as well."""
 AUDIO_MISSING = lacks(AudioDrivers, "audio driver", package="audio")
 """This QEMU has no such audio driver."""
 DISPLAY_MISSING = lacks(Displays, "display", package="display")

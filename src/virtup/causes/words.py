@@ -45,7 +45,7 @@ NOISE = tuple(
         r"\bxkbcommon: ",
         r"please use \S+ instead",
         r"dconf-warning|gtk-warning",
-        r"(?:qemu|kvm)[\w.-]*: (?:-\S[^\n]*?: )?warning: (?!could not open /dev/net/tun)",
+        r"(?:qemu|kvm)[\w.-]*: (?:-\S[^\n]*?: )?warning: (?!could not open /dev/net/tun|error while loading state)",
         r"warning: tcg doesn't support requested feature",
         r"warning: number of hotpluggable cpus",
     )

@@ -31,13 +31,15 @@ _TOLD = Told(
     phrases=(
         r"active console session exists for this domain",
         r"console[^\n]{0,40} is already (?:in use|open)",
-    r"requested device '(?P<subject>[^'\n]+)' is locked by lock file",
-),
+        r"requested device '(?P<subject>[^'\n]+)' is locked by lock file",
+    ),
     fixes=(Fix("take it over", ("virsh console --force NAME",), Safety.CONFIRM),),
 )
 POSITIVE = (
     Evidence(error="error: operation failed: Active console session exists for this domain"),
-    Evidence(error="operation failed: Requested device '/dev/pts/3' is locked by lock file '/var/lock/LCK..3' held by process 4711"),
+    Evidence(
+        error="operation failed: Requested device '/dev/pts/3' is locked by lock file '/var/lock/LCK..3' held by process 4711"
+    ),
 )
 NEGATIVE = (Evidence(error="internal error: character device console0 is not using a PTY"),)
 

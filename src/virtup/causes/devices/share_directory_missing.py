@@ -45,7 +45,9 @@ POSITIVE = (
         host={PathAccess("/srv/share", "read", 991): PathFact(missing="/srv/share")},
     ),
     Evidence(error="internal error: the virtiofs export directory '/srv/share' does not exist"),
-    Evidence(stderr='Virtio-9p Failed to initialize fs-driver with id:fsdev-fs0 and export path:/srv/share\n'),
+    Evidence(
+        stderr="Virtio-9p Failed to initialize fs-driver with id:fsdev-fs0 and export path:/srv/share\n"
+    ),
 )
 NEGATIVE = (Evidence(stderr=_SAID.replace("No such file or directory", "Permission denied")),)
 

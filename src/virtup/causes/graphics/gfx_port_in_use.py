@@ -26,8 +26,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes import definition, ports, revise
-from virtup.causes.finding import Certainty, Finding, Fix
+from virtup.causes import definition, ports, revise, usage
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
 from virtup.causes.who import edit, holders
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -41,6 +41,8 @@ _RANGE = re.compile(
     r"'(?P<what>VNC|SPICE)[^'\n]*' \((?P<first>\d+)-(?P<last>\d+)\)",
     re.IGNORECASE,
 )
+_RESERVED = re.compile(r"failed to reserve port (?P<port>\d+)", re.IGNORECASE)
+"""libvirt keeps account of its displays' ports."""
 _UNNAMED = re.compile(
     r"failed to start (?P<what>vnc|spice) server: [^\n]*address already in use", re.IGNORECASE
 )
@@ -65,6 +67,8 @@ POSITIVE = (
         stderr="inet_listen_opts: bind(ipv4,127.0.0.1,5900): Address already in use\nFailed to start VNC server on `127.0.0.1:0': Address already in use\n"
     ),
     Evidence(error="Failed to start VNC server: Failed to bind socket: Address already in use"),
+    Evidence(error="internal error: Failed to reserve port 5900"),
+    Evidence(phase="check", argv=("/q", "-vnc", ":7", "-vnc", "127.0.0.1:7")),
 )
 NEGATIVE = (
     Evidence(error="Unable to find an unused minor"),
@@ -87,8 +91,15 @@ def probes(ev: Evidence) -> Iterator[PortHolder]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each port of a display that is taken."""
-    for taken in ports.taken(ev):
+    twice = {found.subject: found for found in _twice(ev)}
+    yield from twice.values()
+    told = ports.taken(ev)
+    held = {one.at for one in told if one.fact is not None and one.fact.listening}
+    for taken in told:
         use = taken.use
+        looked = taken.fact is not None and not taken.fact.listening
+        if str(use.port) in twice or (looked and taken.at in held):
+            continue
         if not use.what.startswith(("VNC", "SPICE")) or taken.errno != errno.EADDRINUSE:
             continue
         by = taken.fact.holders if taken.fact else ()
@@ -100,6 +111,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
             sentence += f" is taken by {who}"
         else:
             sentence += " is taken by another process"
+            if looked:
+                evidence.append(f"this host: nobody listens on port {use.port} now")
         yield _found(
             sentence + ".",
             str(use.port),
@@ -109,6 +122,26 @@ def find(ev: Evidence) -> Iterator[Finding]:
             taken.at,
         )
     yield from _none_left(ev)
+
+
+def _twice(ev: Evidence) -> Iterator[Finding]:
+    """Yield the ports on which two displays of the guest itself are to listen."""
+    told = {one.use.port: one for one in ports.taken(ev)}
+    uses = [use for use in usage.ports(ev.argv) if use.what.startswith(("VNC", "SPICE"))]
+    for port in dict.fromkeys(use.port for use in uses if not use.last):
+        both = [use for use in uses if use.port == port]
+        if len(both) < 2 or (port not in told and not ev.ahead):
+            continue
+        quotes = told[port].quotes if port in told else ()
+        shown = f"the command line: {both[0].what} and {both[1].what} are both given port {port}"
+        yield _found(
+            f"Two displays of the guest are to listen on port {port}.",
+            str(port),
+            Certainty.PROVEN,
+            (*quotes, shown),
+            (edit("let the ports be chosen: port='-1' autoport='yes' on <graphics>"),),
+            told[port].at if port in told else NOWHERE,
+        )
 
 
 def _none_left(ev: Evidence) -> Iterator[Finding]:
@@ -124,6 +157,16 @@ def _none_left(ev: Evidence) -> Iterator[Finding]:
             (unnamed.quote,),
             (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
             unnamed.at,
+        )
+    reserved = said(ev).find(_RESERVED)
+    if reserved is not None:
+        yield _found(
+            f"The port {reserved['port']} of the display belongs to another guest, or is taken.",
+            reserved["port"],
+            Certainty.LIKELY,
+            (reserved.quote,),
+            (edit("let the port be chosen: port='-1' autoport='yes' on <graphics>"),),
+            reserved.at,
         )
     if seen is not None:
         yield _found(

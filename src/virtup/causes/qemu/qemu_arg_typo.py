@@ -46,6 +46,8 @@ _WORDS = re.compile(
     r"|invalid parameter '(?P<parameter>[^'\n]+)'"
     r"|parameter '(?P<accepts>[^'\n]+)' (?:does not accept value|expects)[^\n]*"
     r"|parameter '(?P<missing>[^'\n]+)' is missing"
+    r"|parameter '(?P<extra>[^'\n]+)' is unexpected"
+    r"|block (?:format|protocol) '[^'\n]+' (?:used by [^\n]*? )?does(?:n't| not) support the option '(?P<unknown>[^'\n]+)'"
     r"|(?P<json>JSON parse error[^\n]*)"
     r"|duplicate ID '(?P<twice>[^'\n]+)')",
     re.IGNORECASE | re.MULTILINE,
@@ -77,6 +79,9 @@ POSITIVE = (
         emulator=_QEMU,
         uid=991,
         host={Options(_QEMU, 991): NamesFact(("nodefaults", "no-reboot", "device"))},
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: -drive file=/v/a,frmat=raw: Block format 'raw' does not support the option 'frmat'\n"
     ),
 )
 NEGATIVE = (
@@ -172,6 +177,8 @@ def _why(seen: Seen) -> str:
         ("property", "there is no property '{}'"),
         ("takes", "property '{}' does not take that value"),
         ("parameter", "there is no parameter '{}'"),
+        ("extra", "there is no parameter '{}'"),
+        ("unknown", "there is no option '{}' of a disk"),
         ("accepts", "parameter '{}' does not take that value"),
         ("missing", "parameter '{}' is missing"),
         ("json", "its value is not whole JSON"),

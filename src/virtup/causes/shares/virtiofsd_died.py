@@ -34,6 +34,7 @@ _TOLD = Told(
         r"virtiofsd (?:died|exited|terminated|failed|quit)[^\n]*",
         r"virtiofsd[^\n]*(?:unexpected(?:ly)? (?:exit|argument)|error: (?:found argument|unrecognized))[^\n]*",
     ),
+    doubtful=(r"-device vhost-user-fs[^\n]*failed to (?:read|write) msg[^\n]*",),
     fixes=(Fix("read its log", ("tail /var/log/libvirt/qemu/*-virtiofsd.log",)),),
     proof=hosts.log_says(
         "/var/log/libvirt/qemu/{guest}-fs0-virtiofsd.log",

@@ -55,6 +55,9 @@ POSITIVE = (
             )
         },
     ),
+    Evidence(
+        stderr='qemu-kvm: -blockdev {"driver":"host_device","filename":"/dev/sdb","node-name":"s"}: The device is not writable: Permission denied\n'
+    ),
 )
 NEGATIVE = (
     Evidence(stderr="qemu: could not open kernel file '/srv/vmlinuz': Permission denied\n"),

@@ -37,7 +37,7 @@ SLUG = "disk-image-corrupt"
 _WORDS = re.compile(
     r"(?:image is corrupt|marking image as corrupt|image corruption detected|header too short|l1 table is too small"
     r"|could not read (?:l1|qcow2|refcount|snapshot)|is not cluster aligned"
-    r"|refcount table offset|invalid (?:l1|refcount|reference count) table)",
+    r"|refcount table offset|invalid (?:l1|refcount|reference count) table|incorrect header checksum)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ARGV = ("/usr/bin/qemu-system-x86_64", "-drive", "file=/img/a.qcow2,format=qcow2,if=virtio")
@@ -55,6 +55,9 @@ POSITIVE = (
     ),
     Evidence(
         stderr='qemu-system-x86_64: -blockdev {"driver":"qcow2","file":"s"}: qcow2 header too short\n'
+    ),
+    Evidence(
+        stderr="qemu-kvm: -drive file=/v/a.vhd,format=vpc,if=none,id=d: Incorrect header checksum\n"
     ),
 )
 NEGATIVE = (

@@ -17,13 +17,25 @@ ordinary file.
 
 from __future__ import annotations
 
-from virtup.causes import contents
-from virtup.causes.phrase import Told
+from collections.abc import Iterator
+
+from virtup.causes import contents, definition, revise
+from virtup.causes.finding import Finding
+from virtup.causes.phrase import Ahead, Told
+from virtup.causes.usage import files
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.probe import PathAccess
+from virtup.model.repair import Change
 
 CODE = "VU253"
 SLUG = "disk-not-a-block-device"
+
+
+def _block(ev: Evidence) -> Iterator[str]:
+    """Yield the disks that are to be block devices."""
+    yield from (use.path for use in files(ev.argv) if use.block)
+
 
 _TOLD = Told(
     CODE,
@@ -39,6 +51,7 @@ _TOLD = Told(
     ),
     fixes=(edit("name a block device, or use <disk type='file'>"),),
     proof=contents.NOT_A_BLOCK_DEVICE,
+    ahead=Ahead(_block, contents.NOT_A_BLOCK_DEVICE),
 )
 POSITIVE = (
     Evidence(
@@ -49,3 +62,19 @@ NEGATIVE = (Evidence(error="Could not open '/dev/vg/a': No such file or director
 
 probes = _TOLD.probes
 find = _TOLD.find
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Have an ordinary file as what it is."""
+    fact = ev.fact(PathAccess(finding.subject))
+    for disk in definition.devices(ev.definition, "disk"):
+        source = disk.find("source")
+        if source is None or disk.get("type") != "block" or source.get("dev") != finding.subject:
+            continue
+        if fact is not None and fact.kind == "file":
+            return (
+                *revise.given(disk, "type", "file"),
+                *revise.given(source, "file", finding.subject),
+                *revise.given(source, "dev", None),
+            )
+    return ()
