@@ -154,6 +154,7 @@ class Launch:
             gids=gids,
             guest=self.domain.name,
             uuid=str(self.domain.uuid),
+            pools=self.layout.pool_places,
         )
         return replace(known, **more)
 
@@ -321,12 +322,18 @@ def _choose_ports(launch: Launch) -> None:
     launch.domain = files.with_listen(launch.domain, settings.vnc_listen)
     for index in files.automatic_displays(launch.domain):
         display = launch.domain.devices.graphics[index]
-        port = ports.free(
-            files.address(display, settings.vnc_listen),
-            settings.vnc_port_min,
-            settings.vnc_port_max,
-            taken=launch.reserved_ports,
-        )
+        address = files.address(display, settings.vnc_listen)
+        try:
+            port = ports.free(
+                address,
+                settings.vnc_port_min,
+                settings.vnc_port_max,
+                taken=launch.reserved_ports,
+            )
+        except OSError as exc:
+            raise OSError(
+                exc.errno, f"the VNC display cannot listen on '{address}': {exc.strerror}"
+            ) from exc
         launch.reserved_ports.add(port)
         launch.undo.callback(launch.reserved_ports.discard, port)
         launch.domain = files.with_port(launch.domain, index, port)

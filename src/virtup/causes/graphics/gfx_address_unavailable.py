@@ -37,7 +37,9 @@ CODE = "VU091"
 SLUG = "gfx-address-unavailable"
 
 _NAME = re.compile(
-    r"[^\n]*-vnc [^\n]*address resolution failed for (?P<name>[^\n:]+):\d+[^\n]*", re.IGNORECASE
+    r"[^\n]*-vnc [^\n]*address resolution failed for (?P<name>[^\n:]+):\d+[^\n]*"
+    r"|the VNC display cannot listen on '(?P<ours>[^'\n]+)': [^\n]*",
+    re.IGNORECASE,
 )
 POSITIVE = (
     Evidence(
@@ -46,6 +48,10 @@ POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -vnc nosuch:3: address resolution failed for nosuch:5903: "
         "Name or service not known\n"
+    ),
+    Evidence(
+        phase="prepare",
+        error="the VNC display cannot listen on '10.9.9.9': Cannot assign requested address",
     ),
 )
 NEGATIVE = (
@@ -114,7 +120,7 @@ def _refused(ev: Evidence) -> Iterator[tuple[str, Seen]]:
             yield one.use.address, one.seen
     named = said(ev).find(_NAME)
     if named is not None:
-        yield named["name"], named
+        yield named["name"] or named["ours"], named
 
 
 def _finding(address: str, certainty: Certainty, evidence: str, at: int) -> Finding:

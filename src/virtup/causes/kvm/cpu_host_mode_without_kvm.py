@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import contradictions, revise
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.who import edit
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -50,6 +50,7 @@ POSITIVE = (
         stderr="qemu-system-x86_64: unable to find CPU model 'host'\n",
         argv=("/usr/bin/qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "host"),
     ),
+    Evidence(phase="check", argv=("/q", "-machine", "pc", "-cpu", "host")),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: unable to find CPU model 'Hostile'\n"),
@@ -67,18 +68,29 @@ def probes(_ev: Evidence) -> tuple[Probe[Fact], ...]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when the host's CPU is asked for without KVM."""
     seen = said(ev).find(_WORDS)
+    mode = (seen["mode"] if seen is not None else "") or "host-passthrough"
     if seen is None:
+        shown = contradictions.HOST_MODEL.judges(ev, "") if ev.ahead else None
+        if shown is not None:
+            yield _found(_sentence(mode), mode, Certainty.PROVEN, shown.facts, _fixes(mode))
         return
-    mode = seen["mode"] or "host-passthrough"
     found = _found(
-        f"The CPU mode '{mode}' needs KVM, and the guest runs without it.",
+        _sentence(mode),
         mode,
         Certainty.LIKELY,
         (seen.quote,),
-        (edit(f"change <domain type='qemu'> to 'kvm', or remove mode='{mode}'"),),
+        _fixes(mode),
         seen.at,
     )
     yield from contradictions.HOST_MODEL.settled(ev, found, "")
+
+
+def _sentence(mode: str) -> str:
+    return f"The CPU mode '{mode}' needs KVM, and the guest runs without it."
+
+
+def _fixes(mode: str) -> tuple[Fix, ...]:
+    return (edit(f"change <domain type='qemu'> to 'kvm', or remove mode='{mode}'"),)
 
 
 def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:

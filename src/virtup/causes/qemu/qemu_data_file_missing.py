@@ -21,12 +21,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from virtup.causes import programs
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes import definition, programs, revise, usage
+from virtup.causes.finding import NOWHERE, Certainty, Finding
 from virtup.causes.who import edit
-from virtup.causes.words import said
+from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Probe
+from virtup.model.repair import Change
 
 CODE = "VU042"
 SLUG = "qemu-data-file-missing"
@@ -44,23 +45,41 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for the keymap where QEMU keeps them."""
-    seen = said(ev).find(_WORDS)
-    if seen is not None:
-        yield from _PROOF.probes(ev, [seen["name"]])
+    name, _ = _keymap(ev)
+    if name:
+        yield from _PROOF.probes(ev, [name])
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when a keymap is missing."""
-    seen = said(ev).find(_WORDS)
-    if seen is None:
+    name, seen = _keymap(ev)
+    if not name:
         return
-    name = seen["name"]
     found = _found(
         f"QEMU has no keymap '{name}'.",
         name,
-        Certainty.LIKELY,
-        (seen.quote,),
+        Certainty.LIKELY if seen else Certainty.POSSIBLE,
+        (seen.quote,) if seen else (),
         (edit(f"change keymap='{name}' to one of /usr/share/qemu/keymaps, or drop it,"),),
-        seen.at,
+        seen.at if seen else NOWHERE,
     )
-    yield from _PROOF.settled(ev, found, name)
+    left = _PROOF.settle(ev, found, name)
+    if left is not None and left.evidence:
+        yield left
+
+
+def _keymap(ev: Evidence) -> tuple[str, Seen | None]:
+    """Return the keymap that QEMU did not find, or would look for."""
+    seen = said(ev).find(_WORDS)
+    if seen is not None:
+        return seen["name"], seen
+    return usage.value(ev.argv, "k") if ev.ahead else "", None
+
+
+def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
+    """Leave the keymap out: the display's client says which key was pressed."""
+    made: tuple[Change, ...] = ()
+    for display in definition.devices(ev.definition, "graphics"):
+        if display.get("keymap") == finding.subject:
+            made += revise.given(display, "keymap", None)
+    return made
