@@ -1,8 +1,9 @@
-"""Completion of a verb's words: option names, guests of the running daemon, files."""
+"""Completion of a verb's words: option names, guests and pools of the running daemon, files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -10,6 +11,9 @@ from click.shell_completion import CompletionItem
 from virtup.cli.grammar import Kind, Option
 from virtup.cli.verb import Verb
 from virtup.errors import VirtError
+
+if TYPE_CHECKING:
+    from virtup.client.connection import Connection
 
 
 def words(verb: Verb, ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
@@ -71,22 +75,37 @@ def _values(option: Option, ctx: click.Context, incomplete: str) -> Iterator[Com
         return
     known = option.completes
     if isinstance(known, str):
-        sources = {"guest": lambda: tuple(_guests(ctx)), "cause": _causes}
+        sources = {
+            "guest": lambda: _of_the_daemon(ctx, _guests),
+            "pool": lambda: _of_the_daemon(ctx, _pools),
+            "cause": _causes,
+        }
         known = sources.get(known, tuple)()
     yield from (CompletionItem(name) for name in known if name.startswith(incomplete))
 
 
-def _guests(ctx: click.Context) -> list[str]:
-    """The names of all guests; none when no daemon runs: completion starts nothing."""
+def _of_the_daemon(ctx: click.Context, names: Callable[[Connection], list[str]]) -> tuple[str, ...]:
+    """What *names* has of the daemon; nothing when none runs: completion starts nothing."""
     from virtup.client.connection import connect
-    from virtup.client.guests import list_all
 
     before = ctx.parent.params if ctx.parent else {}
     try:
         with connect(before.get("uri"), readonly=True, autostart=False) as conn:
-            return sorted(handle["name"] for handle in list_all(conn))
+            return tuple(sorted(names(conn)))
     except VirtError:
-        return []
+        return ()
+
+
+def _guests(conn: Connection) -> list[str]:
+    from virtup.client.guests import list_all
+
+    return [handle["name"] for handle in list_all(conn)]
+
+
+def _pools(conn: Connection) -> list[str]:
+    from virtup.client.pools import list_pools
+
+    return [pool["name"] for pool in list_pools(conn)]
 
 
 def _causes() -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class BadUsage(Exception):
 
 
 class Option(NamedTuple):
-    """An option of a verb; ``completes`` says what its value is: "guest", "cause", "file" or words."""
+    """An option of a verb; ``completes`` says what its value is: "guest", "pool", "cause", "file" or words."""
 
     name: str
     help: str

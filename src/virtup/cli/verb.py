@@ -74,6 +74,33 @@ FAMILIES = {
         },
     ),
     "saves": ("Saved domains", {"save-verify": "verify"}),
+    "pool": (
+        "Storage Pool",
+        {
+            "pool-autostart": "pool_acts",
+            "pool-build": "pool_acts",
+            "pool-define": "pool_acts",
+            "pool-define-as": "pool_acts",
+            "pool-destroy": "pool_acts",
+            "pool-dumpxml": "pool_facts",
+            "pool-info": "pool_facts",
+            "pool-list": "pool_facts",
+            "pool-refresh": "pool_acts",
+            "pool-start": "pool_acts",
+            "pool-undefine": "pool_acts",
+        },
+    ),
+    "volume": (
+        "Storage Volume",
+        {
+            "vol-create-as": "volumes",
+            "vol-delete": "volumes",
+            "vol-dumpxml": "volumes",
+            "vol-info": "volumes",
+            "vol-list": "volumes",
+            "vol-path": "volumes",
+        },
+    ),
     "host": (
         "Host and Hypervisor",
         {

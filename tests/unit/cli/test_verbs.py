@@ -452,6 +452,12 @@ def test_undefining_with_storage(virtup: Virtup, fake: FakeDaemon) -> None:
         "error: Storage volume 'vdb'(v.img) is not managed by libvirt. Remove it manually.\n\n"
     )
     assert fake.asked("STORAGE_VOL_WIPE") == [{"vol": vol, "flags": 0}]
+    pool = {"name": "p", "uuid": bytes(16)}
+    fake.handlers["STORAGE_POOL_LOOKUP_BY_NAME"] = lambda _: {"pool": pool}
+    fake.handlers["STORAGE_VOL_LOOKUP_BY_NAME"] = lambda _: {"vol": vol}
+    said = virtup("undefine", "db", "--storage", "vdb")
+    assert "Volume 'vdb'(v.img) removed." in said.out
+    assert fake.asked("STORAGE_VOL_LOOKUP_BY_NAME") == [{"pool": pool, "name": "v.img"}]
     words = ("--storage", "/d.raw", "--remove-all-storage", "--delete-storage-volume-snapshots")
     virtup("undefine", "db", *words)
     assert fake.asked("STORAGE_VOL_DELETE")[-1] == {"vol": vol, "flags": 2}

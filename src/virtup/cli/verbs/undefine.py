@@ -100,7 +100,7 @@ def _volumes(run: Run, handle: Handle, storage: str | None) -> list[_Volume]:
         if wanted and not {target, source} & set(wanted):
             continue
         left -= {target, source}
-        volume = _lookup(run, target, source)
+        volume = _lookup(run, target, source, _pool(disk))
         if volume is not None:
             found.append(volume)
     if left:
@@ -116,11 +116,21 @@ def _names(disk: Element) -> tuple[str, str]:
     return dev, next((value for name, value in attributes.items() if name in names), "")
 
 
-def _lookup(run: Run, target: str, source: str) -> _Volume | None:
+def _pool(disk: Element) -> str:
+    """The pool of a disk that is a volume of one, "" for another."""
+    source = disk.find("source")
+    return "" if source is None or disk.get("type") != "volume" else source.get("pool", "")
+
+
+def _lookup(run: Run, target: str, source: str, pool: str) -> _Volume | None:
     if not source:
         return None
     try:
-        handle = run.conn.call("STORAGE_VOL_LOOKUP_BY_PATH", path=source)["vol"]
+        if pool:
+            found = run.conn.call("STORAGE_POOL_LOOKUP_BY_NAME", name=pool)["pool"]
+            handle = run.conn.call("STORAGE_VOL_LOOKUP_BY_NAME", pool=found, name=source)["vol"]
+        else:
+            handle = run.conn.call("STORAGE_VOL_LOOKUP_BY_PATH", path=source)["vol"]
     except ConnectionLost:
         raise
     except VirtError:
