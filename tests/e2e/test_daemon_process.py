@@ -111,6 +111,7 @@ def test_a_configuration_that_is_not_understood(scratch: Path, text: str, says: 
         (["--root", "/dev/null/x"], "/dev/null"),
         (["--timeout", "soon"], "'soon' is not a number of seconds"),
         (["--timeout", "-1"], "'-1' is not a number of seconds"),
+        (["--ready-fd", "77"], "'77' is no open file descriptor"),
         (["--log-file", "/nonexistent/log"], "/nonexistent/log"),
         (["--layout", "xen"], "invalid choice: 'xen'"),
     ],

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timeout", metavar="S", type=_seconds, default=0.0,
                         help="end after S seconds without client and running guest")  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="read this configuration file")
-    parser.add_argument("--ready-fd", metavar="N", type=int, default=-1,
+    parser.add_argument("--ready-fd", metavar="N", type=_descriptor, default=-1,
                         help="write 'ready' or 'error: ...' to this descriptor")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="log at level debug")
     parser.add_argument("--log-file", metavar="F", help="log to F, not to standard error")
@@ -84,6 +84,14 @@ def _seconds(text: str) -> float:
     if not 0 <= value <= 10**9:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return value
+
+
+def _descriptor(text: str) -> int:
+    try:
+        os.fstat(int(text))
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(f"'{text}' is no open file descriptor") from None
+    return int(text)
 
 
 def _prepare(options: argparse.Namespace) -> tuple[Layout, Config]:

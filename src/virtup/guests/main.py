@@ -73,22 +73,28 @@ def run(argv: Sequence[str]) -> int:
     except VirtError as error:
         _complain(error.message)
         return FAILED
+    except BrokenPipeError:
+        sys.stdout = None
+        return FAILED
     except OSError as error:
         place = f"'{error.filename}': " if error.filename else ""
         _complain(f"{place}{error.strerror or error}")
-        return FAILED
-    except BrokenPipeError:
         return FAILED
     return BAD_SETTING if problems and status in (OK, FAILED) else status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="virtup-guests", description="Guests that go down and come back with the host."
+        prog="virtup-guests",
+        usage="%(prog)s [--json] [--config FILE] [--root DIR] VERB [GUEST...]",
+        description="Guests that go down and come back with the host.",
+        epilog=_VERBS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("verb", choices=_VERBS, metavar="verb", help=", ".join(_VERBS))
-    parser.add_argument("names", nargs="*", metavar="guest", help="for forget: whom to forget")
-    parser.add_argument("--json", action="store_true", help="print status and plan as JSON")
+    parser.add_argument("verb", choices=_VERBS, metavar="VERB", help="what to do, see below")
+    parser.add_argument("names", nargs="*", default=[], metavar="GUEST", help="whom to forget")
+    parser.add_argument("--json", action="store_true",
+                        help="print status, gueststatus and plan as JSON")  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="read the settings from FILE alone")
     parser.add_argument("--root", metavar="DIR", help="keep everything under DIR")
     parser.add_argument("--version", action="version", version=f"virtup-guests {__version__}")
@@ -218,9 +224,10 @@ def _plan(command: Command) -> int:
 
 
 def _gueststatus(command: Command) -> int:
-    status = OK
+    status, found = OK, {}
     for uri in command.settings.uris:
-        _say(f"* {uri} URI:")
+        if not command.as_json:
+            _say(f"* {uri} URI:")
         try:
             with connect(None if uri == "default" else uri, readonly=True) as conn:
                 guests = list_all(conn, ACTIVE)
@@ -236,9 +243,14 @@ def _gueststatus(command: Command) -> int:
             for each, state in zip(guests, states, strict=True)
             if not isinstance(state, VirtError)
         ]
-        for row in [("Id", "Name", "State"), *sorted(rows, key=lambda each: int(each[0]))]:
-            _say(f" {row[0]:<4} {row[1]:<20} {row[2]}")
-        _say("")
+        rows.sort(key=lambda each: int(each[0]))
+        found[uri] = [{"id": int(row[0]), "name": row[1], "state": row[2]} for row in rows]
+        if not command.as_json:
+            for row in [("Id", "Name", "State"), *rows]:
+                _say(f" {row[0]:<4} {row[1]:<20} {row[2]}")
+            _say("")
+    if command.as_json:
+        _document(found)
     return status
 
 
@@ -273,6 +285,22 @@ _VERBS: dict[str, Callable[[Command], int]] = {
     "plan": _plan,
     "forget": _forget,
 }
+
+
+_VERBS_HELP = """\
+verbs:
+  start        bring back those who are to come back
+  stop         save the guests that run, or shut them down, by the settings
+  shutdown     shut them down, whatever the settings say
+  restart      stop, then start
+  status       who is back, who is not, and why; exit status 3: stopped
+  gueststatus  who runs now
+  plan         what a stop would do now
+  forget       take guests off the list of those who are to come back
+
+  try-restart, condrestart: restart where it was started; reload, force-reload:
+  nothing, the settings are read at every call
+"""
 
 
 def _say(text: str) -> None:

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from virtup.causes.config import xml_malformed
 from virtup.causes.words import LINE_MAX, QUOTE_MAX, TEXT_MAX, errno_of, is_noise, said
 from virtup.model.evidence import Evidence
 
@@ -114,3 +115,16 @@ def test_of_too_much_text_both_ends_are_kept() -> None:
 )
 def test_error_texts_are_known_in_several_languages(words: str, number: int | None) -> None:
     assert errno_of(words) == number
+
+
+@pytest.mark.parametrize(
+    ("definition", "fix"),
+    [
+        ("root:x:0:0", "give the file with the guest's definition"),
+        ("x<domain/>", "remove what stands before the first '<', at line 1"),
+        ("<domain>\n<name>x</domain>", "correct line 2, column 17: close the element"),
+    ],
+)
+def test_what_is_no_definition_at_all_is_not_to_be_closed(definition: str, fix: str) -> None:
+    (found,) = xml_malformed.find(Evidence(phase="parse", definition=definition))
+    assert found.fixes[0].text.startswith(fix)

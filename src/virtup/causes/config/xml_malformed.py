@@ -89,9 +89,17 @@ def find(ev: Evidence) -> Iterator[Finding]:
         where,
         Certainty.PROVEN if ev.definition else Certainty.LIKELY,
         tuple(evidence),
-        (Fix(f"correct {where}: close the element that is open there, or write &amp; for &"),),
+        (_fix(where, reason, ev.definition),),
         seen.at if seen else 0,
     )
+
+
+def _fix(where: str, reason: str, definition: str) -> Fix:
+    if reason.startswith(("Document is empty", "Start tag expected")):
+        if "<domain" in definition:
+            return Fix(f"remove what stands before the first '<', at {where}")
+        return Fix("give the file with the guest's definition; 'virtup dumpxml NAME' prints one")
+    return Fix(f"correct {where}: close the element that is open there, or write &amp; for &")
 
 
 def _refusal(definition: str) -> str:
