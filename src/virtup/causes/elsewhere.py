@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from virtup.causes.catalogue import UNKNOWN_CODE, diagnose
 from virtup.causes.finding import Certainty, Finding
+from virtup.causes.strangers import is_of_another
 from virtup.model.evidence import Evidence
 
 READ_MAX = 256 * 1024
@@ -100,7 +101,7 @@ def judged(ev: Evidence) -> list[Finding]:
         known = found[0].code != UNKNOWN_CODE
         better = _is_sure(again[0]) and not _is_sure(found[0]) if known else True
         found = again if better else found
-    return doubted(found)
+    return doubted(found, sure=not is_of_another(ev))
 
 
 def _is_sure(finding: Finding) -> bool:
@@ -230,9 +231,13 @@ def command_line(log: str) -> tuple[str, ...]:
     return ()
 
 
-def doubted(findings: list[Finding]) -> list[Finding]:
-    """Return *findings* without a proof: nobody looked at the host that the text is of."""
+def doubted(findings: list[Finding], *, sure: bool = True) -> list[Finding]:
+    """Return *findings* without a proof: nobody looked at the host that the text is of.
+
+    Where it is not *sure* that the text is about a guest at all, they are no more than possible.
+    """
+    best = Certainty.LIKELY if sure else Certainty.POSSIBLE
     return [
-        replace(one, certainty=Certainty.LIKELY) if one.certainty is Certainty.PROVEN else one
+        replace(one, certainty=best) if one.certainty is Certainty.PROVEN or not sure else one
         for one in findings
     ]

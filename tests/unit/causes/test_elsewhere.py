@@ -169,3 +169,19 @@ def test_a_surer_answer_on_the_joined_lines_counts() -> None:
         "denied"
     )
     assert elsewhere.judged(ev)[0].slug == "kvm-device-permission"
+
+
+@pytest.mark.parametrize(
+    ("words", "certainty"),
+    [
+        ("rmmod: ERROR: Module nvidia is in use by: nvidia_drm", Certainty.POSSIBLE),
+        (
+            "failed to create network podman: unable to create bridge cni7: file exists",
+            Certainty.POSSIBLE,
+        ),
+        ("virsh net-start a\nunable to create bridge podman1: file exists", Certainty.LIKELY),
+        ("error creating bridge interface br7: File exists", Certainty.LIKELY),
+    ],
+)
+def test_what_another_program_says_is_possible_at_most(words: str, certainty: Certainty) -> None:
+    assert elsewhere.judged(elsewhere.evidence(words))[0].certainty is certainty
