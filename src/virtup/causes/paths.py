@@ -35,6 +35,11 @@ class Kind(Enum):
     LOOP = "a loop of symbolic links"
     NOT_A_DIRECTORY = "a file where a directory should be"
     DIRECTORY = "a directory where a file should be"
+    OTHER_KIND = "a special file where a file should be"
+    FROZEN = "an attribute keeps everybody from changing it"
+    NODEV = "a device node on a file system mounted nodev"
+    GUARDED = "closed by a rule of the kernel's beside the modes"
+    FAULTY = "the file system answers with an error"
     SILENT = "the file system does not answer"
 
 
@@ -257,11 +262,14 @@ def access(ev: Evidence, use: FileUse) -> PathAccess:
 
 
 def uses(ev: Evidence, roles: Collection[Role]) -> Iterator[tuple[FileUse, Failure | None]]:
-    """Yield each file of *roles* once, with the failure that the words tell of it."""
+    """Yield each file of *roles* once, with the failure that the words tell of it.
+
+    What a start would make first is left out.
+    """
     told = {failure.path: failure for failure in reversed(failures(ev))}
     named = {use.path: use for use in files(ev.argv)}
     for path, use in named.items():
-        if use.role in roles:
+        if use.role in roles and path not in ev.plan.makes:
             yield use, told.get(path)
     for path, failure in told.items():
         if path not in named and failure.role in roles:
@@ -293,16 +301,16 @@ def troubles(ev: Evidence, roles: Collection[Role], kinds: Collection[Kind]) -> 
     for use, failure in uses(ev, roles):
         probe = access(ev, use)
         fact = ev.fact(probe)
-        if fact is not None and _lent(ev, use, fact):
+        if fact is not None and not fact.frozen and _lent(ev, use, fact):
             fact = replace(fact, blocked="", lacks="", allowed=not fact.readonly)
         kind = _kind(failure, fact)
-        if kind is Kind.MODE and failure is None and ev.phase not in WITHOUT_WORDS:
-            continue
         late = ev.unanswered(probe)
         if late is not None and late.late:
             kind = Kind.SILENT
-        if use.role in PLAIN and fact is not None and _is_directory(fact):
-            kind = Kind.DIRECTORY
+        if use.role in PLAIN and fact is not None:
+            kind = _other_kind(use, fact) or kind
+        if kind is Kind.MODE and failure is None and ev.phase not in WITHOUT_WORDS:
+            continue
         if kind is not None and kind in kinds:
             role = failure.role if failure and use.role is Role.OTHER else use.role
             yield Trouble(replace(use, role=role), kind, failure, fact)
@@ -312,8 +320,14 @@ PLAIN = {Role.DISK, Role.BACKING, Role.KERNEL, Role.INITRD, Role.DTB, Role.FIRMW
 """What can be no directory."""
 
 
-def _is_directory(fact: PathFact) -> bool:
-    return fact.kind == "directory" and fact.lacks != "search"
+def _other_kind(use: FileUse, fact: PathFact) -> Kind | None:
+    """Is the file of a kind that QEMU does not take there (block/file-posix.c)?"""
+    if fact.lacks == "search":
+        return None
+    if fact.kind == "directory":
+        return Kind.DIRECTORY
+    special = {"fifo", "socket", *({"char", "block"} if use.regular else ())}
+    return Kind.OTHER_KIND if fact.kind in special else None
 
 
 def _lent(ev: Evidence, use: FileUse, fact: PathFact) -> bool:
@@ -363,6 +377,14 @@ def _shown(fact: PathFact) -> Kind | None:
         return Kind.NOT_A_DIRECTORY
     if fact.missing:
         return Kind.MISSING
+    if fact.error:
+        return Kind.FAULTY
+    if fact.guarded:
+        return Kind.GUARDED
+    if fact.frozen:
+        return Kind.FROZEN
+    if fact.nodev and fact.kind in {"block", "char"} and not fact.allowed:
+        return Kind.NODEV
     if fact.readonly and fact.lacks == "write":
         return Kind.READONLY  # nobody may write there, and ownership cannot be handed over
     if fact.blocked:
@@ -370,6 +392,27 @@ def _shown(fact: PathFact) -> Kind | None:
     if fact.exists and not fact.allowed and fact.readonly:
         return Kind.READONLY
     return None
+
+
+def absence(path: str, fact: PathFact | None) -> tuple[str, tuple[Fix, ...]]:
+    """Return what there is to add on a *path* that does not exist, and the fixes of that.
+
+    It is a dangling link, a directory that is not there, or a file system that is not mounted.
+    """
+    if fact is None:
+        return "", ()
+    told = ""
+    if fact.link:
+        told = f": the symbolic link '{fact.link}' leads to '{fact.missing}', which is not there"
+    elif fact.missing and fact.missing != path:
+        told = f": there is no '{fact.missing}'"
+    if not fact.unmounted:
+        return told, ()
+    where = shlex.quote(fact.unmounted)
+    fix = Fix(
+        f"mount '{fact.unmounted}'", (f"mount {where}",), Safety.CONFIRM, (f"umount {where}",)
+    )
+    return f"{told} ('{fact.unmounted}', in /etc/fstab, is not mounted)", (fix,)
 
 
 def barrier(ev: Evidence, trouble: Trouble) -> tuple[str, tuple[str, ...], tuple[Fix, ...]]:

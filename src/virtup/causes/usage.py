@@ -36,8 +36,8 @@ class Role(Enum):
 class FileUse:
     """A file that QEMU opens; ``format`` is the declared image format, ``""`` when none.
 
-    ``block`` says that it has to be a block device, ``shared`` that the guest lets others write
-    to it as well. ``chained``: what the image stands on is what its own header says.
+    ``block`` says that it has to be a block device, ``regular`` that it has to be a regular file,
+    ``shared`` that the guest lets others write to it as well. ``chained``: what the image stands on is what its own header says.
     """
 
     path: str
@@ -47,6 +47,7 @@ class FileUse:
     block: bool = False
     shared: bool = False
     chained: bool = True
+    regular: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,7 @@ def _blockdev(
         block=block,
         shared=shared,
         chained=declared != "raw" and "backing" not in layer,
+        regular=node.get("driver") == "file",
     )
 
 

@@ -95,7 +95,8 @@ def _slips(one: str, other: str) -> int:
 
 def mode(fact: PathFact) -> str:
     """Return owner and mode of what keeps an account out, for a sentence."""
-    return f"mode {fact.mode}, owner {fact.owner}:{fact.group}"
+    cut = ", its access list cut by the list's mask" if fact.masked else ""
+    return f"mode {fact.mode}, owner {fact.owner}:{fact.group}{cut}"
 
 
 def grant(ev: Evidence, fact: PathFact, *, uid: str = "") -> Fix:

@@ -117,7 +117,7 @@ def _planned(launch: Launch) -> tuple[CommandLine, Plan]:
     """Do what a start prepares, by name alone; waits for the file systems of the disks."""
     demands.check_cpus(launch.domain)
     launch.find_memory()
-    demands.require_nvram(launch.domain)
+    variables = demands.planned_nvram(launch.domain)
     cold = launch.image is None
     launch.domain, launch.dropped = demands.without_missing(launch.domain, cold=cold)
     numbers = itertools.count(NO_FD)
@@ -133,7 +133,7 @@ def _planned(launch: Launch) -> tuple[CommandLine, Plan]:
             launch.vhosts[str(nic.alias)] = next(numbers)
     launch.close_outputs()
     plan = Plan(
-        makes=(*_places(launch), *outputs),
+        makes=(*_places(launch), *variables, *outputs),
         sockets=tuple(sockets),
         taps=taps,
         lends=frozenset(_lends(launch)),

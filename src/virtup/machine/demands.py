@@ -62,13 +62,16 @@ def make_nvram(domain: Domain, *, anew: bool) -> None:
         raise OperationFailed(f"Failed to {what} '{error.filename}': {error.strerror}") from error
 
 
-def require_nvram(domain: Domain) -> None:
-    """Refuse what `make_nvram` would refuse, without making anything."""
+def planned_nvram(domain: Domain) -> tuple[str, ...]:
+    """Return the file that `make_nvram` would make, without making it; refuse what it would."""
     template = nvram_template(domain, anew=False)
-    if template and not nvram.is_there(template):
+    if not template or domain.os.nvram is None:
+        return ()
+    if not nvram.is_there(template):
         raise OperationFailed(
             f"Failed to open the NVRAM template '{template}': No such file or directory"
         )
+    return (str(domain.os.nvram.path),)
 
 
 def nvram_template(domain: Domain, *, anew: bool) -> str:

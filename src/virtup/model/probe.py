@@ -52,8 +52,13 @@ class PathFact(Fact):
     the account out, and ``lacks`` the permission that it lacks there (``search``, ``read``,
     ``write`` or ``execute``). ``owner``, ``group`` and ``mode`` (octal digits) are those of
     ``blocked``, else of the path, and ``acl`` that it has an access list. ``kind`` is ``file``, ``directory``, ``block``, ``char``,
-    ``fifo`` or ``socket``. ``readonly`` and ``noexec`` name the mount point that is so mounted.
-    Sizes are in bytes, -1 when unknown.
+    ``fifo`` or ``socket``. ``readonly``, ``noexec`` and ``nodev`` name the mount point that is so
+    mounted. ``link`` is the symbolic link that leads to what is missing, ``unmounted`` the mount
+    point of ``/etc/fstab`` on which that lies and where nothing is mounted. ``frozen`` is the
+    attribute that keeps everybody from changing it, ``immutable`` or ``append-only``
+    (chattr(1)). ``masked``: an entry of the access list gives what is lacked, and its mask takes
+    it away. ``guarded`` says of what is blocked that it is no mode but a rule of the kernel's:
+    ``private mount`` of FUSE, or ``sticky link``. Sizes are in bytes, -1 when unknown.
     """
 
     exists: bool = False
@@ -77,6 +82,12 @@ class PathFact(Fact):
     target: str = ""
     nearby: tuple[str, ...] = ()
     error: str = ""
+    nodev: str = ""
+    link: str = ""
+    unmounted: str = ""
+    frozen: str = ""
+    masked: bool = False
+    guarded: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,13 +175,14 @@ def test_the_variables_of_firmware_are_made_of_their_template_once(tmp_path):
     store, template = tmp_path / "store", tmp_path / "vars"
     dom = flash(tmp_path, template=str(template))
     gone = f"Failed to open the NVRAM template '{template}': No such file or directory"
-    for act in (demands.require_nvram, partial(demands.make_nvram, anew=False)):
+    for act in (demands.planned_nvram, partial(demands.make_nvram, anew=False)):
         with pytest.raises(OperationFailed, match=re.escape(gone)):
             act(dom)
     template.write_bytes(b"fresh")
-    demands.require_nvram(dom)
+    assert demands.planned_nvram(dom) == (str(store),)
     assert not store.exists()
     demands.make_nvram(dom, anew=False)
+    assert demands.planned_nvram(dom) == ()
     assert (store.read_bytes(), store.stat().st_mode & 0o777) == (b"fresh", 0o600)
     store.write_bytes(b"used")
     demands.make_nvram(dom, anew=False)

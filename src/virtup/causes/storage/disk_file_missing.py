@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import Finding, Fix
-from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.paths import Kind, absence, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -101,9 +101,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
         fixes = [Fix(f"put the image back at '{path}', or correct its path in the definition")]
         if fact is not None:
             evidence.append(f"this host has no '{fact.missing or path}'")
-            if fact.missing and fact.missing != path:
-                sentence += f": there is no '{fact.missing}' (is its file system mounted?)"
-            if fact.nearby:
+            more, mount = absence(path, fact)
+            sentence += more
+            if more and not mount:
+                sentence += " (is its file system mounted?)"
+            fixes = [*mount, *fixes]
+            if fact.nearby and not mount:
                 fixes.insert(0, edit(f"did you mean '{fact.nearby[0]}'? Correct the path"))
         yield _found(
             sentence + ".", path, trouble.certainty, tuple(evidence), tuple(fixes), trouble.at

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from virtup.causes import revise
 from virtup.causes.finding import Certainty, Finding, Fix
-from virtup.causes.paths import Kind, file_probes, look_at, troubles, unsaid
+from virtup.causes.paths import Kind, absence, file_probes, look_at, troubles, unsaid
 from virtup.causes.usage import Role
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -89,10 +89,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
         sentence = f"The {noun} '{path}' does not exist"
         if fact is not None:
             evidence.append(f"this host has no '{fact.missing or path}'")
-            if fact.missing and fact.missing != path:
-                sentence += f": there is no '{fact.missing}'"
+        more, mount = absence(path, fact)
+        sentence += more
         fixes = [Fix(f"put the {noun} back at '{path}', or correct its path in the definition")]
-        if fact is not None and fact.nearby:
+        fixes = [*mount, *fixes]
+        if fact is not None and fact.nearby and not mount:
             fixes.insert(0, edit(f"change the {noun} to '{fact.nearby[0]}'"))
         yield Finding(
             CODE,

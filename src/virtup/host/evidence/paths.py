@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import fcntl
 import grp
 import itertools
 import os
@@ -23,6 +24,10 @@ ENTRIES_MAX = 4096
 READ, WRITE, EXECUTE = 4, 2, 1
 _ACL = "system.posix_acl_access"
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_GET_FLAGS = 0x80086601 if struct.calcsize("l") == 8 else 0x80046601
+"""FS_IOC_GETFLAGS of ioctl_iflags(2)."""
+_FROZEN = ((0x10, "immutable"), (0x20, "append-only"))
+_PROTECTED_LINKS = "/proc/sys/fs/protected_symlinks"
 _BITS = {"search": EXECUTE, "read": READ, "write": READ | WRITE, "execute": READ | EXECUTE}
 
 
@@ -54,7 +59,8 @@ def path_access(probe: PathAccess) -> PathFact:
     except _Stop as stop:
         return stop.fact
     except OSError as error:
-        return PathFact(error=os.strerror(error.errno or errno.EIO))
+        closed = _private_mount(path, who) if error.errno == errno.EACCES else None
+        return closed or PathFact(error=os.strerror(error.errno or errno.EIO))
 
 
 def may(path: str, who: Who, bits: int) -> bool:
@@ -75,6 +81,7 @@ def _walk(path: str, who: Who) -> str:
     pending = _pieces(path)[::-1]
     here = "/"
     links = 0
+    link = ""
     while pending:
         piece = pending.pop()
         if piece == "..":
@@ -85,14 +92,19 @@ def _walk(path: str, who: Who) -> str:
         try:
             info = os.lstat(step)
         except FileNotFoundError:
-            raise _Stop(PathFact(missing=step, nearby=_nearby(here, piece, pending))) from None
+            near = _nearby(here, piece, pending)
+            absent = PathFact(missing=step, nearby=near, link=link, unmounted=_unmounted(step))
+            raise _Stop(absent) from None
         except PermissionError:
             raise _Stop(_blocked(here, "search")) from None
         if stat.S_ISLNK(info.st_mode):
             links += 1
             if links > LINKS_MAX:
                 raise _Stop(PathFact(loop=step))
-            target = os.readlink(step)
+            if not _may_follow(here, info, who):
+                guarded = replace(_described(here), blocked=step, lacks="search")
+                raise _Stop(replace(guarded, guarded="sticky link"))
+            target, link = os.readlink(step), step
             here = "/" if target.startswith("/") else here
             pending.extend(_pieces(target)[::-1])
             continue
@@ -102,17 +114,76 @@ def _walk(path: str, who: Who) -> str:
     return here
 
 
+def _unmounted(path: str) -> str:
+    """Return the mount point of fstab(5) that *path* lies on, if nothing is mounted there."""
+    try:
+        with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return ""
+    points = [words[1] for words in lines if len(words) > 1 and words[0][:1] != "#"]
+    around = [one for one in points if f"{path}/".startswith(f"{one.rstrip('/')}/")]
+    nearest = max(around, key=len, default="/")
+    return "" if nearest in {point for point, _, _ in mounts()} else nearest
+
+
 def _pieces(path: str) -> list[str]:
     return [piece for piece in path.split("/") if piece not in {"", "."}]
 
 
 def _search(directory: str, who: Who, _path: str) -> None:
     if not may(directory, who, EXECUTE):
-        raise _Stop(_blocked(directory, "search"))
+        masked = _is_masked(directory, who, EXECUTE)
+        raise _Stop(replace(_blocked(directory, "search"), masked=masked))
 
 
 def _blocked(path: str, lacks: str) -> PathFact:
     return replace(_described(path), blocked=path, lacks=lacks)
+
+
+def _may_follow(directory: str, link: os.stat_result, who: Who) -> bool:
+    """May *who* follow a link in *directory*?  (``fs.protected_symlinks`` of proc_sys_fs(5))"""
+    try:
+        with open(_PROTECTED_LINKS, encoding="ascii") as file:
+            protected = file.read().strip() != "0"
+    except OSError:
+        return True
+    around = os.stat(directory)
+    shared = around.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
+    return not (protected and shared) or link.st_uid in {who.uid, around.st_uid}
+
+
+def _private_mount(path: str, who: Who) -> PathFact | None:
+    """Return what closes a FUSE mount to all but the user who made it (mount.fuse(8))."""
+    at, kind = mount_of(path)
+    options = next((words for point, _, words in reversed(mounts()) if point == at), "").split(",")
+    mine = f"user_id={who.uid}" in options
+    if not kind.startswith("fuse") or "allow_other" in options or mine:
+        return None
+    owner = next((one.partition("=")[2] for one in options if one.startswith("user_id=")), "0")
+    return PathFact(
+        exists=True,
+        blocked=at,
+        lacks="search",
+        owner=user_name(int(owner)),
+        filesystem=kind,
+        guarded="private mount",
+    )
+
+
+def _frozen(path: str) -> str:
+    """Return the attribute that keeps everybody from changing a file or directory (chattr(1))."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        (flags,) = struct.unpack("l", fcntl.ioctl(number, _GET_FLAGS, bytes(struct.calcsize("l"))))
+    except OSError:
+        return ""  # its file system has no such attributes
+    finally:
+        os.close(number)
+    return next((name for bit, name in _FROZEN if flags & bit), "")
 
 
 def _described(path: str) -> PathFact:
@@ -138,6 +209,7 @@ def _mounted(path: str, fact: PathFact) -> PathFact:
         filesystem=kind,
         readonly=point if numbers.f_flag & os.ST_RDONLY else "",
         noexec=point if numbers.f_flag & os.ST_NOEXEC else "",
+        nodev=point if numbers.f_flag & os.ST_NODEV else "",
         free_bytes=numbers.f_bavail * numbers.f_frsize,
         free_inodes=numbers.f_favail if numbers.f_files else -1,
     )
@@ -145,9 +217,19 @@ def _mounted(path: str, fact: PathFact) -> PathFact:
 
 def _final(path: str, who: Who, need: str) -> PathFact:
     fact = _described(path)
+    closed = _private_mount(path, who) if fact.filesystem.startswith("fuse") else None
+    if closed is not None:
+        return closed
+    if need == "write" and fact.kind in {"file", "directory"}:
+        fact = replace(fact, frozen=_frozen(path))
+    if fact.nodev and fact.kind in {"block", "char"}:
+        return fact
     lacks = _lacking(path, who, need)
     if lacks:
-        return replace(fact, blocked=path, lacks=lacks)
+        masked = _is_masked(path, who, _BITS[need])
+        return replace(fact, blocked=path, lacks=lacks, masked=masked)
+    if fact.frozen:
+        return fact
     if need == "write" and fact.readonly and fact.kind in {"file", "directory"}:
         return fact
     if need == "execute" and fact.noexec:
@@ -173,7 +255,11 @@ def _creatable(path: str, who: Who) -> PathFact:
     missing = _missing(directory, who, WRITE | EXECUTE)
     if missing:
         return replace(fact, blocked=directory, lacks="search" if missing == EXECUTE else "write")
-    return replace(fact, allowed=not fact.readonly, exists=os.path.lexists(path))
+    there = os.path.lexists(path)
+    frozen = _frozen(directory)
+    if frozen == "immutable" and not there:
+        return replace(fact, frozen=frozen, exists=False)
+    return replace(fact, allowed=not fact.readonly, exists=there)
 
 
 def _missing(path: str, who: Who, bits: int) -> int:
@@ -198,6 +284,15 @@ def _grants(path: str, info: os.stat_result, who: Who) -> list[int]:
     if info.st_gid in who.gids:
         return [(info.st_mode >> 3) & 7]
     return [info.st_mode & 7]
+
+
+def _is_masked(path: str, who: Who, bits: int) -> bool:
+    """Would the access list give *who* all of *bits* if it were not for its mask?"""
+    entries, info = access_list(path), os.stat(path)
+    if not entries or who.uid in {0, info.st_uid}:
+        return False
+    bare = tuple(one for one in entries if one[0] != _MASK)
+    return any(not bits & ~given for given in _by_list(bare, info, who))
 
 
 def _by_list(
