@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from virtup.causes.finding import Finding
 from virtup.causes.render import lines
 from virtup.errors import StartFailed, VirtError
 from virtup.machine.diagnose import diagnose
@@ -35,9 +37,25 @@ async def told(message: str, evidence: Evidence, error: VirtError | None = None)
     findings = await diagnose(replace(evidence, error=evidence.error or message))
     if error is not None and [one.code for one in findings] == [UNKNOWN]:
         findings = []  # the sentence says all that is known: a page about it would say less
-    text = "\n".join([message, *lines(findings, name=evidence.guest or "NAME")])
-    data = tuple(one.to_dict() for one in findings)
-    if error is None:
-        return StartFailed(text, findings=data)
-    error.message, error.findings, error.args = text, data, (text,)
+    return _worded(error or StartFailed(""), message, findings, evidence.guest)
+
+
+def with_others(error: VirtError, foreseen: Iterable[Finding], guest: str) -> None:
+    """Add to *error* what else would keep *guest* from starting: a start stops at the first thing.
+
+    What is told already, of the same thing, is not told again.
+    """
+    told = [Finding.from_dict(one) for one in error.findings]
+    known = {(one.code, one.subject) for one in told}
+    more = [one for one in foreseen if (one.code, one.subject) not in known]
+    if more:
+        told = [one for one in told if one.code != UNKNOWN]
+        _worded(error, error.message.partition("\n")[0], [*told, *more], guest)
+
+
+def _worded(error: VirtError, message: str, findings: list[Finding], guest: str) -> VirtError:
+    """Put *message* and *findings* into *error*."""
+    text = "\n".join([message, *lines(findings, name=guest or "NAME")])
+    error.message, error.args = text, (text,)
+    error.findings = tuple(one.to_dict() for one in findings)
     return error

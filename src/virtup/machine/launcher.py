@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from virtup import __version__
+from virtup.causes.finding import Certainty
 from virtup.errors import ConfigUnsupported, OperationFailed, SystemError_, VirtError
 from virtup.host import kvm
 from virtup.host import node as host_node
@@ -33,7 +34,7 @@ from virtup.machine import check, demands, files, recall
 from virtup.machine.attempts import Attempt, Attempts, Step
 from virtup.machine.check import Verdict
 from virtup.machine.events import EventBus
-from virtup.machine.failure import StepFailed, told
+from virtup.machine.failure import StepFailed, told, with_others
 from virtup.machine.life import Machine
 from virtup.machine.probe import ProbeFailed
 from virtup.machine.reconnect import Reconnection, Recovery
@@ -67,6 +68,9 @@ MISSING_EMPTIED, MISSING_DROPPED = 0, 1
 
 LONG_DEFINITION = 64 * 1024
 """A definition of more characters takes more than a few milliseconds to read."""
+
+FURTHER_S = 1.0
+"""How long is looked, after a start that failed, for what else would keep the guest from starting."""
 
 PORT_TRIES = 5
 """How often a start is tried whose display's port another program takes just before QEMU does."""
@@ -310,10 +314,10 @@ class Launcher:
             assert launch is not None
             machine = self._machine(launch, request)
         except StepFailed as failed:
-            raise await self._failed(failed, attempt, request) from failed
+            raise await self._failed(failed, attempt, request, domain) from failed
         except VirtError as error:
             refused = StepFailed(error.message, self._validation(domain, error), error)
-            await self._failed(refused, attempt, request)
+            await self._failed(refused, attempt, request, domain)
             raise
         else:
             attempt.verdict = records.RUNNING
@@ -461,11 +465,13 @@ class Launcher:
         failed: StepFailed,
         attempt: Attempt,
         request: Request,
+        domain: Domain,
     ) -> VirtError:
         if failed.verdict is None:
             await self._judge(failed, attempt, request)
         error = failed.verdict
         assert error is not None
+        await self._timed(attempt, "foresee", self._look_further(error, domain, request))
         attempt.verdict = records.FAILED
         attempt.phase = failed.evidence.phase
         attempt.error = error.message
@@ -473,6 +479,15 @@ class Launcher:
         attempt.log = failed.evidence.stderr[-LOG_KEPT:]
         attempt.evidence = recall.kept(failed.evidence)
         return error
+
+    async def _look_further(self, error: VirtError, domain: Domain, request: Request) -> None:
+        """Add to *error* what would keep the guest from starting beside what did just now."""
+        try:
+            seen = await asyncio.wait_for(self.rehearse(domain, request.image), FURTHER_S)
+        except TimeoutError:
+            return
+        proven = [one for one in seen.findings if one.certainty is Certainty.PROVEN]
+        with_others(error, proven, domain.name)
 
     async def _judge(self, failed: StepFailed, attempt: Attempt, request: Request) -> None:
         """Look into a failure while what the start had taken is as it was."""
@@ -534,7 +549,11 @@ class Launcher:
         return self._as_user(with_probe(evidence, error))
 
     def _as_user(self, evidence: Evidence) -> Evidence:
-        """Add whom QEMU runs as; a missing account is the start's own error, not this one's."""
+        """Add whom QEMU runs as, and where the pools are.
+
+        A missing account is the start's own error, not this one's.
+        """
+        evidence = replace(evidence, pools=self._layout.pool_places)
         try:
             account = self._look_up_account()
         except VirtError:

@@ -661,5 +661,5 @@ STEPS: tuple[tuple[str, Callable[[Launch], Awaitable[None]]], ...] = (
 """The steps in their order; the names are those of records, errors and ``virtup attempts``.
 
 A record has ``probe`` before them (QEMU is asked what it can do, when that is not known), and
-``diagnose`` and ``undo`` after one that did not hold.
+``diagnose``, ``undo`` and ``foresee`` (what else stands against it) after one that did not hold.
 """
