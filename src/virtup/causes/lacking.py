@@ -18,7 +18,7 @@ from virtup.causes.who import edit, nearest
 from virtup.model.evidence import Evidence
 from virtup.model.probe import BlockDrivers, Link, Probe
 from virtup.model.probe_devices import PciDevice
-from virtup.model.probe_network import Network, Pool
+from virtup.model.probe_network import Network
 from virtup.model.probe_system import Program
 
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -85,10 +85,6 @@ def _interface(_ev: Evidence, element: etree._Element) -> Need | None:
 
 
 def _disk(ev: Evidence, element: etree._Element) -> Need | None:
-    pool = _attribute(element, "source", "pool")
-    if element.get("type") == "volume" and pool:
-        words = f"this host: libvirt's storage pool '{pool}' does not exist"
-        return Need(Pool(pool), lambda fact: not fact.defined, words)
     protocol = _attribute(element, "source", "protocol")
     if element.get("type") != "network" or not protocol:
         return None

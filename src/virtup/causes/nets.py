@@ -1,4 +1,4 @@
-"""Proofs by libvirt's networks and pools, the host's addresses and its network devices."""
+"""Proofs by libvirt's networks, the host's addresses and its network devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.who import edit, nearest
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Link, PortHolder, Probe
-from virtup.model.probe_network import Addresses, Carried, Network, Pool
+from virtup.model.probe_network import Addresses, Carried, Network
 from virtup.model.probe_system import Program, Setting
 
 BRIDGE_CONF = "/etc/qemu/bridge.conf"
@@ -43,10 +43,11 @@ def _undefined(ev: Evidence, subject: str) -> Shown | None:
         return None
     if fact.defined or fact.active:
         return refuted(f"the network '{subject}' is there")
-    return _not_among("network", subject, fact.others)
+    return not_among("network", subject, fact.others)
 
 
-def _not_among(noun: str, subject: str, others: tuple[str, ...]) -> Shown:
+def not_among(noun: str, subject: str, others: tuple[str, ...]) -> Shown:
+    """Return that no *noun* is called *subject*, with the nearest of *others* to be meant."""
     near = nearest(subject, others, 1)
     fixes = (edit(f"change '{subject}' to '{near[0]}'"),) if near else ()
     listed = ", ".join(f"'{name}'" for name in others[:4])
@@ -58,34 +59,6 @@ NETWORK_INACTIVE = Proof(_inactive, _network)
 """A libvirt network is defined and not active."""
 NETWORK_UNDEFINED = Proof(_undefined, _network)
 """libvirt has no network of the name."""
-
-
-def _pool(_ev: Evidence, subject: str) -> Iterable[Probe[Any]]:
-    return (Pool(subject),) if subject else ()
-
-
-def _no_pool(ev: Evidence, subject: str) -> Shown | None:
-    fact = ev.fact(Pool(subject)) if subject else None
-    if fact is None:
-        return None
-    if fact.defined or fact.active:
-        return refuted(f"the pool '{subject}' is there")
-    return _not_among("storage pool", subject, fact.others)
-
-
-def _pool_inactive(ev: Evidence, subject: str) -> Shown | None:
-    fact = ev.fact(Pool(subject)) if subject else None
-    if fact is None or not fact.defined:
-        return None
-    if fact.active:
-        return refuted(f"the pool '{subject}' is active now")
-    return holds(f"the pool '{subject}' is defined and not active")
-
-
-POOL_MISSING = Proof(_no_pool, _pool)
-"""libvirt has no storage pool of the name."""
-POOL_INACTIVE = Proof(_pool_inactive, _pool)
-"""A storage pool is defined and not active."""
 
 
 def _taken(ev: Evidence, subject: str) -> Shown | None:

@@ -84,7 +84,7 @@ class Hypervisor:
         self.checks = Checks(self.domains, self.launcher)
         self.history = History(self.attempts, self.launcher, self.domains)
         self._repairs = Repairs(layout.repairs_dir, disk)
-        mender = GuestMender(self.domains, HostMender())
+        mender = GuestMender(self.domains, self.pools, HostMender())
         remedies = Remedies(self.launcher, self.checks, self.attempts, mender)
         self.repairing = Repairing(
             self.domains, remedies, self._repairs, mender, on_act=self._forget_account

@@ -10,6 +10,7 @@ from typing import Any
 
 from virtup.drivers.domains import Domains
 from virtup.drivers.guest import Guest
+from virtup.drivers.pools import Pool, Pools, require_directory
 from virtup.errors import VirtError
 from virtup.host.mending import CannotRepair, ChangedSince, Mender, NotNeeded
 from virtup.model.domain import Domain, format_domain, parse_domain
@@ -19,6 +20,7 @@ from virtup.model.repair import (
     Repair,
     SetSaveAside,
     ShutDownGuest,
+    StartPool,
 )
 from virtup.model.revision import revised
 
@@ -31,8 +33,9 @@ State = dict[str, Any]
 class GuestMender:
     """Does the repairs of one daemon. The caller holds the guest that is to be mended."""
 
-    def __init__(self, domains: Domains, host: Mender) -> None:
+    def __init__(self, domains: Domains, pools: Pools, host: Mender) -> None:
         self._domains = domains
+        self._pools = pools
         self._host = host
 
     async def survey(self, repair: Repair, guest: Guest | None) -> State:
@@ -44,6 +47,8 @@ class GuestMender:
                 return self._survey_save(_held(guest))
             case ShutDownGuest():
                 return {"running": self._running(repair)}
+            case StartPool():
+                return await self._survey_pool(repair)
         return await asyncio.to_thread(self._host.survey, repair)
 
     async def do(self, repair: Repair, before: State, guest: Guest | None) -> State:
@@ -58,6 +63,9 @@ class GuestMender:
             case ShutDownGuest():
                 await self._shut_down(repair)
                 return {}
+            case StartPool():
+                await self._start_pool(repair)
+                return {}
         return await asyncio.to_thread(self._host.do, repair, before)
 
     async def undo(self, repair: Repair, before: State, after: State, guest: Guest | None) -> None:
@@ -71,6 +79,8 @@ class GuestMender:
                 self._bring_back_save(after, _held(guest))
             case ShutDownGuest():
                 await self._start_again(repair)
+            case StartPool():
+                await self._stop_pool(repair)
             case _:
                 await asyncio.to_thread(self._host.undo, repair, before, after)
 
@@ -138,6 +148,35 @@ class GuestMender:
             raise ChangedSince(
                 f"the saved state '{after['kept']}' cannot be brought back: {error.strerror}"
             ) from error
+
+    # -- storage pools -------------------------------------------------------------------------
+
+    def _pool(self, repair: StartPool) -> Pool:
+        try:
+            return self._pools.by_name(repair.name)
+        except VirtError as error:
+            raise CannotRepair(error.message) from error
+
+    async def _survey_pool(self, repair: StartPool) -> State:
+        pool = self._pool(repair)
+        if pool.active:
+            raise NotNeeded(f"storage pool '{pool.name}' is active already")
+        try:
+            await require_directory(pool.path, pool.name)
+        except VirtError as error:
+            raise CannotRepair(error.message.partition("\n")[0]) from error
+        return {}
+
+    async def _start_pool(self, repair: StartPool) -> None:
+        try:
+            await self._pools.start(self._pool(repair))
+        except VirtError as error:
+            raise CannotRepair(error.message.partition("\n")[0]) from error
+
+    async def _stop_pool(self, repair: StartPool) -> None:
+        pool = self._pool(repair)
+        if pool.active:
+            await self._pools.destroy(pool)
 
     # -- other guests --------------------------------------------------------------------------
 

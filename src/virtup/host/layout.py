@@ -68,6 +68,11 @@ class Layout:
         """What tells which pools are active, beside what describes running guests."""
         return _beside(self.state_dir)
 
+    @property
+    def pool_places(self) -> tuple[str, str]:
+        """The directories of the pools' definitions and of what is active, as evidence has them."""
+        return self.pools_dir, self.pools_active
+
 
 def _beside(directory: str) -> str:
     """Return what is for storage where *directory* is for QEMU: ``/etc/virtup/storage``."""

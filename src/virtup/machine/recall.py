@@ -22,6 +22,7 @@ _KEPT = (
     "gids",
     "cwd",
     "handed_over",
+    "pools",
 )
 """What an attempt has no field of its own for. The process is gone, and its number another's."""
 
@@ -37,7 +38,7 @@ def kept(ev: Evidence) -> dict[str, Any]:
 def recalled(attempt: Mapping[str, Any], running: tuple[Running, ...]) -> Evidence:
     """Return the evidence of a recorded attempt, without what the host showed then."""
     known = {name: value for name, value in attempt["evidence"].items() if name in _KEPT}
-    for name in ("gids", "handed_over"):
+    for name in ("gids", "handed_over", "pools"):
         if name in known:
             known[name] = tuple(known[name])
     words = Evidence(

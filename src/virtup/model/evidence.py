@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from virtup.model.probe import Fact, Probe, Unanswered
+from virtup.model.probe_network import POOLS
 
 F = TypeVar("F", bound=Fact)
 
@@ -66,7 +67,8 @@ class Evidence:
     ``notes`` is what somebody wrote down of a host that is not here: lines of its kernel's log, of
     its audit log, of ``ls -l``.
     ``handed_over`` are paths that QEMU's account owned while it ran, whoever owns them now.
-    ``plan`` is what a start would take, in the phase `CHECK`.
+    ``plan`` is what a start would take, in the phase `CHECK`. ``pools`` is where the daemon keeps
+    its storage pools: their definitions, and which are active.
     """
 
     phase: str = ""
@@ -95,6 +97,7 @@ class Evidence:
     host: Mapping[Probe[Any], Fact] = field(default_factory=dict, hash=False)
     running: tuple[Running, ...] = ()
     plan: Plan = Plan()
+    pools: tuple[str, str] = POOLS
 
     @property
     def ahead(self) -> bool:

@@ -1,10 +1,13 @@
-"""Questions about libvirt's networks and pools on this host, and about its addresses."""
+"""Questions about networks and storage pools on this host, and about its addresses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from virtup.model.probe import Fact, Probe
+
+POOLS = ("/etc/libvirt/storage", "/run/libvirt/storage")
+"""Where a libvirt of the system keeps the definitions of its pools, and which are active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,25 @@ class Network(Probe[NetworkFact]):
 
 @dataclass(frozen=True, slots=True)
 class PoolFact(Fact):
-    """A libvirt storage pool; ``others`` are the names of the pools that are defined."""
+    """A storage pool; ``others`` are the names of the pools that are defined.
+
+    ``path`` is its directory, "" where it has none.
+    """
 
     defined: bool = False
     active: bool = False
     others: tuple[str, ...] = ()
+    path: str = ""
+    autostart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pool(Probe[PoolFact]):
-    """What is libvirt's storage pool *name*?"""
+    """What is the storage pool *name*, by the files in which its daemon keeps its pools?"""
 
     name: str
+    definitions: str = POOLS[0]
+    active: str = POOLS[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,6 +356,24 @@ class ShutDownGuest(Repair):
         return (f"virtup start {shlex.quote(self.name)}",)
 
 
+@dataclass(frozen=True, slots=True)
+class StartPool(Repair):
+    """Make a storage pool of virtup's active."""
+
+    kind: ClassVar[str] = "start-pool"
+    name: str
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """``virtup pool-start``."""
+        return (f"virtup pool-start {shlex.quote(self.name)}",)
+
+    @property
+    def undo(self) -> tuple[str, ...]:
+        """``virtup pool-destroy``, which leaves what is in the pool."""
+        return (f"virtup pool-destroy {shlex.quote(self.name)}",)
+
+
 _KINDS: Mapping[str, type[Repair]] = {
     each.kind: each
     for each in (
@@ -374,6 +392,7 @@ _KINDS: Mapping[str, type[Repair]] = {
         DefineGuest,
         SetSaveAside,
         ShutDownGuest,
+        StartPool,
     )
 }
 

@@ -10,7 +10,7 @@ from virtup.causes.catalogue import diagnose
 from virtup.model.evidence import Evidence
 from virtup.model.probe import BlockDrivers, Fact, Link, LinkFact, NamesFact, Probe
 from virtup.model.probe_devices import PciDevice, PciFact
-from virtup.model.probe_network import Network, NetworkFact, Pool, PoolFact
+from virtup.model.probe_network import Network, NetworkFact
 from virtup.model.probe_system import Program, ProgramFact
 
 DEVICES = {
@@ -18,7 +18,6 @@ DEVICES = {
     "hostdev": "<hostdev type='pci'><source><address bus='7' slot='0'/></source></hostdev>",
     "macvtap": "<interface type='direct'><source dev='eth9'/></interface>",
     "network": "<interface type='network'><source network='lan'/></interface>",
-    "volume": "<disk type='volume'><source pool='p' volume='v'/></disk>",
     "rbd": "<disk type='network'><source protocol='rbd' name='p/v'/></disk>",
 }
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -32,7 +31,6 @@ LOOKS: dict[str, tuple[Probe[Any], Fact, Fact, str]] = {
     ),
     "macvtap": (Link("eth9"), LinkFact(), LinkFact(exists=True), "'eth9' does not exist"),
     "network": (Network("lan"), NetworkFact(), NetworkFact(defined=True), "'lan' is not defined"),
-    "volume": (Pool("p"), PoolFact(), PoolFact(defined=True), "pool 'p' does not exist"),
     "rbd": (
         BlockDrivers(QEMU, 1),
         NamesFact(("raw", "nbd")),

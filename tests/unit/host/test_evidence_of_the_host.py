@@ -234,6 +234,18 @@ def test_a_pool_by_its_files(root: Callable[..., Path]) -> None:
     assert not seen(Pool("other"), PoolFact).defined
 
 
+def test_a_pool_of_virtups_own(root: Callable[..., Path]) -> None:
+    target = "<target><path>/img</path></target>"
+    root("/own/storage/p.xml", f"<pool type='dir'><name>p</name>{target}</pool>")
+    root("/own/storage/autostart/p.xml", "")
+    asked = Pool("p", "/own/storage", "/own/active")
+    assert seen(asked, PoolFact) == PoolFact(True, False, ("p",), "/img", autostart=True)
+    moved = target.replace("img", "was")
+    root("/own/active/p.xml", f"<poolstate><pool><name>p</name>{moved}</pool></poolstate>")
+    assert seen(asked, PoolFact) == PoolFact(True, True, ("p",), "/was", autostart=True)
+    assert seen(Pool("p"), PoolFact) == PoolFact(), "libvirt has none"
+
+
 def test_addresses_and_routes(root: Callable[..., Path]) -> None:
     root(
         "/proc/net/fib_trie",

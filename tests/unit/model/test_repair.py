@@ -27,6 +27,7 @@ ALL = (
     r.DefineGuest("vm1"),
     r.SetSaveAside(),
     r.ShutDownGuest("vm2", "11111111-2222-4333-8444-555555555555"),
+    r.StartPool("a b"),
 )
 
 

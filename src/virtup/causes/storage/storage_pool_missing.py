@@ -19,7 +19,7 @@ terraform), and this connection has no such pool. The pools of `qemu:///system` 
 
 from __future__ import annotations
 
-from virtup.causes import nets
+from virtup.causes import pools
 from virtup.causes.finding import Fix, Safety
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -34,7 +34,7 @@ _TOLD = Told(
     subject="the pool",
     phrases=(
         r"no storage pool with matching (?:name|uuid) '(?P<subject>[^'\n]+)'",
-        r"(?:failed to get|can't (?:find|retrieve)|could not find|couldn't find|unable to find) (?:storage )?pool:? ['\x22]?(?P<subject>[\w.-]+)",
+        r"(?:failed to get(?= (?:storage )?pool:? ['\x22])|can't (?:find|retrieve)|could not find|couldn't find|unable to find) (?:storage )?pool:? ['\x22]?(?P<subject>[\w.-]+)",
         r"storage pool ['\x22]?(?P<subject>[\w.-]+)['\x22]? (?:not found|does not exist|doesn't exist)",
         r"TASK ERROR: storage '(?P<subject>[^'\n]+)' does not exist",
         r"storage pool not found(?!: no storage pool with)",
@@ -49,7 +49,7 @@ _TOLD = Told(
             Safety.CONFIRM,
         ),
     ),
-    proof=nets.POOL_MISSING,
+    proof=pools.MISSING,
 )
 POSITIVE = (
     Evidence(
@@ -58,6 +58,7 @@ POSITIVE = (
 )
 NEGATIVE = (
     Evidence(error="Requested operation is not valid: storage pool 'default' is not active"),
+    Evidence(error="error: Failed to get pool autostart state"),
 )
 
 probes = _TOLD.probes

@@ -3,6 +3,7 @@
 ## What it means
 libvirt keeps a list of each pool's volumes and looks a name or a path up in it. The volume was
 deleted, has another name, or was made behind libvirt's back since the pool was last refreshed.
+virtup looks into the pool's directory each time: there, the file is missing.
 
 ## How to confirm
 `virsh vol-list POOL`; `ls -l` in the pool's directory.
@@ -14,12 +15,13 @@ deleted, has another name, or was made behind libvirt's back since the pool was 
 ## Strings it goes by
 - `Storage volume not found: no storage vol with matching name 'a.qcow2'`
 - `Storage volume not found: no storage vol with matching path '/img/a.qcow2'`
+- `no storage vol with matching name 'a.qcow2' in pool 'default' ('/img')`
 - `no storage vol with matching key`
 """
 
 from __future__ import annotations
 
-from virtup.causes import programs
+from virtup.causes import pools
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -43,7 +45,7 @@ _TOLD = Told(
         Fix("have the pool looked through again", ("virsh pool-refresh POOL",)),
         edit("correct the volume's name, or name the file by <disk type='file'>"),
     ),
-    proof=programs.path_exists(wanted=False),
+    proof=pools.NO_VOLUME,
 )
 POSITIVE = (
     Evidence(error="error: Storage volume not found: no storage vol with matching name 'a.qcow2'"),

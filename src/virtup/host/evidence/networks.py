@@ -24,7 +24,6 @@ from virtup.model.probe_network import (
 )
 
 _NETWORKS = "/etc/libvirt/qemu/networks"
-_POOLS = "/etc/libvirt/storage"
 _STATES = "/run/libvirt"
 _NET = "/sys/class/net"
 _ALL_ZERO = "00000000"
@@ -51,14 +50,18 @@ def network(probe: Network) -> NetworkFact:
 
 
 def pool(probe: Pool) -> PoolFact:
-    """Return what libvirt's files say of the pool."""
-    defined = _documents(_POOLS)
+    """Return what the daemon's files say of the pool."""
+    defined = _documents(probe.definitions)
     found = _named(probe.name, defined)
     name = _name(found) if found is not None else probe.name
+    live = _named(name, _documents(probe.active))
+    seen = live if live is not None else found
     return PoolFact(
         defined=found is not None,
-        active=_named(name, _documents(f"{_STATES}/storage")) is not None,
+        active=live is not None,
         others=tuple(one for one in map(_name, defined) if one),
+        path=(seen.findtext(".//target/path") or "").strip() if seen is not None else "",
+        autostart=hostfs.exists(f"{probe.definitions}/autostart/{name}.xml"),
     )
 
 
