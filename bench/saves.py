@@ -1,8 +1,10 @@
 """How fast a guest is saved and restored, beside bare QEMU writing and reading the same state.
 
-The guest carries random bytes, as an initrd that its kernel does not understand, so that nothing
-can be left out or made smaller. Bare QEMU migrates to a file and that is synced; it migrates from
-the file with nothing of it in the page cache. So do the daemons, through stock virsh.
+Each guest fills its memory with random bytes from a disk, so that nothing can be left out or made
+smaller, and is then saved and restored in turn with those of the others: only one is in memory at
+a time. Bare QEMU migrates to a file, which is synced; and from it, with nothing of it in the page
+cache and the kernel told that it is read from front to back, as virtup tells it. What is measured
+ends when the vCPUs were told to run. So do the daemons, through stock virsh.
 """
 
 from __future__ import annotations
@@ -10,20 +12,67 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol
+
+from tools import make_guest
 
 from tests import lab
 
 Add = Callable[[str, str, float], None]
 CHUNK = 4 << 20
 
+FILLING = b"""#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+modprobe -a virtio_pci virtio_blk
+mkdir /fill
+mount -t tmpfs -o size=95% fill /fill
+until [ -b /dev/vda ] && [ -b /dev/vdb ]; do sleep 0.1; done
+dd if=/dev/vda of=/fill/data bs=1M iflag=direct
+echo FILLED | dd of=/dev/vdb bs=512 conv=sync,fsync
+while :; do sleep 3600; done
+"""
+"""What the guest does instead of what the tests' guest does."""
 
-class Bare:
+FILL_WAIT_S = 300.0
+
+
+class Bench:
+    """What the guests are made of: *mib* MiB of random bytes, in *place*."""
+
+    def __init__(self, place: Path, mib: int) -> None:
+        self.place, self.mib = place, mib
+        self.random, self.initrd = place / "random", place / "initrd"
+        guest = lab.guest_dir()
+        self.kernel = guest / "vmlinuz"
+        own = make_guest.pack({"init": FILLING})
+        self.initrd.write_bytes((guest / "initrd.img").read_bytes() + own)
+        with self.random.open("wb") as file:
+            for _ in range(mib * (1 << 20) // CHUNK):
+                file.write(os.urandom(CHUNK))
+            os.fsync(file.fileno())
+
+    @property
+    def memory_mib(self) -> int:
+        """How much memory a guest needs to carry the random bytes."""
+        return self.mib + self.mib // 8 + 192
+
+    def told(self, name: str) -> Path:
+        """Make the disk on which a guest says that it is full."""
+        path = self.place / f"{name}.told"
+        path.write_bytes(bytes(1 << 20))
+        return path
+
+
+class Qemu:
     """A QEMU with nothing but a monitor; *incoming* is a descriptor to load its state from."""
 
     def __init__(self, place: Path, argv: list[str], incoming: int = -1) -> None:
@@ -74,42 +123,113 @@ class Bare:
         self.lines.close()
         self.monitor.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.end()
+class Kept(Protocol):
+    """A guest that somebody saves to ``path`` and restores from it."""
 
+    who: str
+    path: Path
+    told: Path
 
-def definition(place: Path, mib: int) -> Path:
-    """Write the guest that carries *mib* MiB of random bytes; its XML."""
-    guest = lab.guest_dir()
-    initrd = place / "random"
-    if not initrd.exists() or initrd.stat().st_size < mib << 20:
-        with initrd.open("wb") as file:
-            file.write((guest / "initrd.img").read_bytes())
-            for _ in range(mib // 4):
-                file.write(os.urandom(CHUNK))
-    xml = place / "bench-save.xml"
-    text = lab.domain_xml("bench-save", guest, memory_mib=memory_of(mib), cmdline="guest=quiet")
-    xml.write_text(text.replace(f"{guest}/initrd.img", str(initrd)))
-    return xml
+    def start(self) -> None:
+        """Boot it."""
 
+    def save(self) -> None:
+        """Write its state, durably."""
 
-def memory_of(mib: int) -> int:
-    """How much memory a guest needs to carry that much."""
-    return mib + mib // 4 + 192
+    def restore(self) -> None:
+        """Have it run on."""
+
+    def end(self) -> None:
+        """Leave nothing of it, whatever it does."""
 
 
-def loaded(pid: int, mib: int) -> None:
-    """Wait until the guest's memory holds what it carries, and for its kernel to look at it."""
+class Bare:
+    """The floor: QEMU to a file, synced, and from it."""
 
-    def resident() -> bool:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * 4096 > (2 * mib) << 20
+    who = "bare QEMU"
 
-    lab.eventually(resident, f"QEMU {pid} holds {mib} MiB twice", bound_s=120)
-    time.sleep(2)
+    def __init__(self, bench: Bench) -> None:
+        self.path, self.told = bench.place / "bare.state", bench.told("bare")
+        self._place = bench.place
+        self._qemu: Qemu | None = None
+        disks = [f"file={bench.random},readonly=on", f"file={self.told}"]
+        self._argv = [
+            *["-machine", "pc", "-accel", "tcg", "-m", str(bench.memory_mib), "-serial", "null"],
+            *["-kernel", str(bench.kernel), "-initrd", str(bench.initrd)],
+            *["-append", "console=ttyS0 quiet"],
+            *[word for disk in disks for word in ("-drive", f"{disk},format=raw,if=virtio")],
+        ]
+
+    def start(self) -> None:
+        """Boot it."""
+        self._qemu = Qemu(self._place, self._argv)
+        self._qemu.ask("cont")
+
+    def save(self) -> None:
+        """Write its state and sync it."""
+        qemu = self._qemu
+        assert qemu is not None
+        qemu.ask("stop")
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        qemu.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 50})
+        socket.send_fds(qemu.monitor, [b" "], [fd])
+        qemu.ask("getfd", fdname="state")
+        qemu.ask("migrate", uri="fd:state")
+        qemu.migrated()
+        os.fsync(fd)
+        os.close(fd)
+
+    def restore(self) -> None:
+        """Load it, with the kernel told to read ahead as far as it can."""
+        fd = os.open(self.path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        self._qemu = Qemu(self._place, self._argv, incoming=fd)
+        os.close(fd)
+        self._qemu.migrated()
+        self._qemu.ask("cont")
+
+    def end(self) -> None:
+        """Kill QEMU."""
+        if self._qemu is not None:
+            self._qemu.end()
+        self._qemu = None
+
+
+class Managed:
+    """A daemon's guest, by its client."""
+
+    NAME = "bench-save"
+
+    def __init__(self, bench: Bench, who: str, client: lab.Client, number: int) -> None:
+        self.who, self.path = who, bench.place / f"daemon-{number}.state"
+        self.told = bench.told(f"daemon-{number}")
+        self._client = client
+        self._xml = bench.place / f"daemon-{number}.xml"
+        guest = lab.guest_dir()
+        disks = "".join(
+            f"<disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/>"
+            f"<target dev='{name}' bus='virtio'/>{more}</disk>"
+            for path, name, more in ((bench.random, "vda", "<readonly/>"), (self.told, "vdb", ""))
+        )
+        text = lab.domain_xml(self.NAME, guest, devices=disks, memory_mib=bench.memory_mib)
+        self._xml.write_text(text.replace(f"{guest}/initrd.img", str(bench.initrd)))
+
+    def start(self) -> None:
+        """Boot it."""
+        self._client("create", self._xml)
+
+    def save(self) -> None:
+        """Save it to its file."""
+        self._client("save", self.NAME, self.path)
+
+    def restore(self) -> None:
+        """Restore it from its file."""
+        self._client("restore", self.path)
+
+    def end(self) -> None:
+        """Destroy it."""
+        self._client("destroy", self.NAME, check=False)
 
 
 def forget(path: Path) -> None:
@@ -122,60 +242,53 @@ def forget(path: Path) -> None:
         os.close(fd)
 
 
-def bare(add: Add, place: Path, mib: int) -> None:
-    """The floor: QEMU to a file, synced, and from it."""
-    guest, path = lab.guest_dir(), place / "bare.state"
-    argv = ["-machine", "pc", "-accel", "tcg", "-m", str(memory_of(mib)), "-serial", "null"]
-    boot = ["-kernel", f"{guest}/vmlinuz", "-append", "console=ttyS0 quiet guest=quiet"]
-    argv += [*boot, "-initrd", str(place / "random")]
-    size = f"{mib / 1024:g} GiB"
-    with Bare(place, argv) as qemu:
-        qemu.ask("cont")
-        loaded(qemu.process.pid, mib)
-        began = time.perf_counter()
-        qemu.ask("stop")
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        qemu.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 50})
-        socket.send_fds(qemu.monitor, [b" "], [fd])
-        qemu.ask("getfd", fdname="state")
-        qemu.ask("migrate", uri="fd:state")
-        qemu.migrated()
-        os.fsync(fd)
-        os.close(fd)
-        add(f"save {size}", "bare QEMU", time.perf_counter() - began)
-    forget(path)
-    fd = os.open(path, os.O_RDONLY)
+def seconds(work: Callable[[], None]) -> float:
+    """How long it takes."""
     began = time.perf_counter()
-    with Bare(place, argv, incoming=fd) as qemu:
-        os.close(fd)
-        qemu.migrated()
-        qemu.ask("cont")
-        add(f"restore {size}", "bare QEMU", time.perf_counter() - began)
-    path.unlink()
+    work()
+    return time.perf_counter() - began
 
 
-def through(add: Add, who: str, client: lab.Client, place: Path, mib: int) -> None:
-    """A daemon: save to a file through its client, and restore it."""
-    path, size = place / "daemon.state", f"{mib / 1024:g} GiB"
-    client("create", place / "bench-save.xml")
-    try:
-        pid = next(
-            pid
-            for pid in lab.processes("guest=bench-save")
-            if "qemu" in Path(f"/proc/{pid}/comm").read_text()
-        )
-        loaded(pid, mib)
-        began = time.perf_counter()
-        client("save", "bench-save", path)
-        add(f"save {size}", who, time.perf_counter() - began)
-        forget(path)
-        began = time.perf_counter()
-        client("restore", path)
-        add(f"restore {size}", who, time.perf_counter() - began)
-    finally:
-        client("destroy", "bench-save", check=False)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+def measure(
+    add: Add, place: Path, clients: dict[str, lab.Client], *, mib: int, rounds: int
+) -> None:
+    """Fill everybody's guest and save it; then restore and save each in turn, *rounds* times."""
+    bench, size = Bench(place, mib), f"{mib / 1024:g} GiB"
+    guests: list[Kept] = [Bare(bench)]
+    guests += [Managed(bench, who, clients[who], at) for at, who in enumerate(clients)]
+    with contextlib.ExitStack() as stack:
+        for guest in guests:
+            stack.callback(guest.end)
+            guest.start()
+            lab.eventually(full(guest), f"the guest of {guest.who} is full", bound_s=FILL_WAIT_S)
+            guest.save()
+            guest.end()
+        forget(bench.random)
+        for _ in range(rounds):
+            for guest in guests:
+                forget(guest.path)
+                add(f"restore {size}", guest.who, seconds(guest.restore))
+                guest.path.unlink()
+                add(f"save {size}", guest.who, seconds(guest.save))
+                guest.end()
+
+
+def lack(place: Path, mib: int, guests: int) -> str:
+    """Return what there is too little of to measure with *mib* MiB, "" for nothing."""
+    disk_mib = (mib + mib // 4) * (guests + 1)
+    free_mib = shutil.disk_usage(place).free >> 20
+    if free_mib < disk_mib:
+        return f"{free_mib} MiB of {disk_mib} are free in '{place.parent}'"
+    memory_mib = 2 * mib + mib // 2 + 512
+    there = Path("/proc/meminfo").read_text().partition("MemAvailable:")[2].split()[0]
+    if int(there) >> 10 < memory_mib:
+        return f"{int(there) >> 10} MiB of memory of {memory_mib} are available"
+    return ""
+
+
+def full(guest: Kept) -> Callable[[], bool]:
+    """Return what tells whether a guest has said that it is full."""
+    return lambda: guest.told.read_bytes().startswith(b"FILLED")
 
 
 def peak_mib(pid: int) -> float:

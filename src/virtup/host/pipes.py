@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 
 def make() -> tuple[int, int]:
@@ -14,6 +15,13 @@ def close(fd: int) -> None:
     """Close a descriptor; one that is -1 was closed before."""
     if fd >= 0:
         os.close(fd)
+
+
+def will_give(fd: int) -> bool:
+    """Wait until a pipe has something to read, or never will; tell whether it has."""
+    waiting = select.poll()
+    waiting.register(fd, select.POLLIN)
+    return any(event & select.POLLIN for _, event in waiting.poll())
 
 
 def drain(fd: int) -> bytes:

@@ -150,6 +150,9 @@ async def _receive(
         return
     program = compress.decompressor(image.head.header.format, file, image.stream_bytes)
     try:
+        # QEMU 7.2 waits for ever for the first byte of a pipe that ended without one
+        if not await asyncio.to_thread(pipes.will_give, program.end):
+            raise StreamFailed(f"'{program.program}' finds nothing in it")
         loading = asyncio.ensure_future(stream.receive(monitor, program.end, job, alive))
         await asyncio.sleep(0)
         await loading
