@@ -56,7 +56,7 @@ ACCEPT_DISKS = Fix(
     Safety.CONFIRM,
 )
 _ASIDE = re.compile(r"set aside as '(?P<path>/[^'\n]+)'")
-_LOST = "; its memory is lost"
+_AND_NOW = re.compile(r"; (?:its memory is lost|the file is left as it is)")
 """What virtup's own sentences go on with after what is wrong with an image."""
 _FILE = re.compile(r"the file is left as it is(?:; 'start (?P<guest>[^'\n]+)' boots)?")
 
@@ -123,14 +123,16 @@ class Unrestored:
             for fix in self.fixes
         )
         noun = f"saved state '{path}'" if path else "saved state"
-        read_here = ev.uid is not None and _LOST in seen.line  # by virtup itself, in this start
+        # by virtup itself: in this start, or of the file that it was given
+        here = ev.uid is not None or bool(ev.phase and ev.path)
+        read_here = here and _AND_NOW.search(seen.line) is not None
         found = Finding(
             self.code,
             self.slug,
             self.sentence.format(image=noun, **_groups(seen)),
             path,
             Certainty.PROVEN if read_here else Certainty.LIKELY,
-            (seen.quote.partition(_LOST)[0],),
+            (_AND_NOW.split(seen.quote)[0],),
             (*ways_out(ev), *fixes),
             seen.at,
         )

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 
 from virtup.causes import states
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU370"
@@ -43,6 +44,7 @@ _STATE = states.Unrestored(
     SLUG,
     words=_WORDS,
     sentence="The {image} was restored before, and its guest has run on since.",
+    fixes=(Fix("start the guest from its disks; the file is of no use any more"),),
     proof=states.CONSUMED,
 )
 probes = _STATE.probes
