@@ -20,8 +20,12 @@ it is now. Who knows that the change does no harm has virtup take the disk as it
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from virtup.causes import states
+from virtup.causes.finding import Finding, Fix, Safety
+from virtup.causes.words import said
 from virtup.model.evidence import Evidence
 
 CODE = "VU372"
@@ -37,6 +41,10 @@ POSITIVE = (
         error="operation failed: the disk '/img/a.img' was changed after the state "
         "'/save/g.save' was saved: its size; restored memory would not fit it"
     ),
+    Evidence(
+        error="operation failed: the saved state '/save/g.save' belongs to the disk '/img/a.img', "
+        "which cannot be read: No such file or directory"
+    ),
 )
 NEGATIVE = (states.INCOMPLETE,)
 
@@ -49,4 +57,15 @@ _STATE = states.Unrestored(
     proof=states.DISKS_CHANGED,
 )
 probes = _STATE.probes
-find = _STATE.find
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding; a state whose disk is gone is not given up for a guest without a disk."""
+    seen = said(ev).find(_WORDS)
+    for finding in _STATE.find(ev):
+        if seen is None or not seen["gone"]:
+            yield finding
+            continue
+        back = Fix(f"put '{seen['gone']}' back as it was: the saved state is whole")
+        others = tuple(replace(fix, repair=(), safety=Safety.MANUAL) for fix in finding.fixes)
+        yield replace(finding, fixes=(back, *others))

@@ -13,13 +13,14 @@ import os
 import uuid as uuids
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Any
 
 from virtup.errors import OperationFailed, OperationInvalid, SystemError_, VirtError
 from virtup.host.clock import Clock
 from virtup.host.disk import Disk
 from virtup.host.fingerprint import of_disk
 from virtup.host.save_writer import Writer
-from virtup.machine import attempts, files
+from virtup.machine import attempts, demands, files
 from virtup.machine.jobs import Job, JobType, Operation
 from virtup.machine.life import Machine
 from virtup.machine.monitor import MonitorGone
@@ -27,7 +28,7 @@ from virtup.machine.save import compress, stream
 from virtup.machine.save.stream import StreamFailed
 from virtup.machine.states import Paused, Shutoff, State
 from virtup.machine.status import SaveNote
-from virtup.model.domain import format_domain
+from virtup.model.domain import Domain, format_domain
 from virtup.model.domain.inactive import as_definition
 from virtup.model.save_format import Format
 from virtup.model.save_image import Facts, make_head, without_secrets
@@ -99,8 +100,7 @@ async def _write(
         await stream.send(machine.running, writer.fd, job)
     else:
         await _send_compressed(machine, request.format, writer, job)
-    paths = [file.path for file in files.used(live) if file.disk and file.needed]
-    disks = await asyncio.to_thread(lambda: {path: of_disk(path, sync=True) for path in paths})
+    disks = await asyncio.to_thread(_fingerprints, live)
     facts = Facts(
         uuid=str(live.uuid),
         name=live.name,
@@ -112,6 +112,23 @@ async def _write(
         xml=without_secrets(xml),
     )
     await _beyond_recall(asyncio.to_thread(writer.finish, facts))
+
+
+def _fingerprints(live: Domain) -> dict[str, dict[str, Any]]:
+    """Return those of the guest's disks, and of what they stand on as far as it can be read.
+
+    Raises OSError.
+    """
+    found = {
+        file.path: of_disk(file.path, sync=True)
+        for file in files.used(live)
+        if file.disk and file.needed
+    }
+    for file in demands.below(live):
+        if file.path not in found:
+            with contextlib.suppress(OSError):
+                found[file.path] = of_disk(file.path, sync=True)
+    return found
 
 
 async def _beyond_recall(work: Awaitable[None]) -> None:
