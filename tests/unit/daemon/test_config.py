@@ -1,7 +1,10 @@
 """The configuration file: every key, and one clear sentence for what is not understood."""
 
+import re
+
 import pytest
 
+from tests import lab
 from virtup.daemon.config import Config, ConfigError, parse, read
 from virtup.machine.settings import Settings
 
@@ -70,3 +73,14 @@ def test_a_file_that_must_be_there_or_cannot_be_read(tmp_path):
         read(str(tmp_path), required=False)
     path.write_text("max_clients = 3\n")
     assert read(str(path), required=True).max_clients == 3
+
+
+def test_the_page_has_every_key_with_its_default():
+    page = (lab.PROJECT / "docs" / "daemon.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", page, re.MULTILINE)
+    written = parse("\n".join(f"{key} = {default}" for key, default in rows), "docs/daemon.md")
+    assert written == Config()
+    with pytest.raises(ConfigError) as caught:
+        parse("a = 1", "c")
+    known = caught.value.message.partition("the keys are: ")[2].split(", ")
+    assert sorted(key for key, _ in rows) == known
