@@ -98,7 +98,7 @@ def _inactive(ev: Evidence, subject: str) -> Shown | None:
             sentence=f"The storage pool '{subject}' is not active, and its directory "
             f"'{fact.path}' does not exist (is its file system mounted?).",
             fixes=(
-                Fix(f"mount what belongs at '{fact.path}'", (f"{who} pool-start {name}",)),
+                Fix(f"mount what belongs at '{fact.path}', and start the pool"),
                 Fix(
                     "or make the directory, empty",
                     (f"{who} pool-build {name}", f"{who} pool-start {name}"),
@@ -162,7 +162,7 @@ def _no_volume(ev: Evidence, subject: str) -> Shown | None:
             f"exist (is its file system mounted?).",
             fixes=(Fix(f"mount what belongs at '{path.rpartition('/')[0]}'"),),
         )
-    put = Fix(f"put the image at '{path}'", (f"{_program(ev)} vol-list {shlex.quote(pool)}",))
+    put = Fix(f"put the image at '{path}', or correct the volume's name in the definition")
     return holds(
         seen,
         sentence=f"The storage pool '{pool}' has no volume '{subject}'.",

@@ -129,9 +129,15 @@ class Remedies:
             return []
         if last["definition"] != format_domain(guest.definition, inactive=True):
             return []
-        told = {Finding.from_dict(one).code for one in last["findings"]}
+        told = {one.code: one.certainty for one in map(Finding.from_dict, last["findings"])}
         seen = await diagnose(recall.recalled(last, self._launcher.running()))
-        return [one for one in seen if one.code in told and one.code != UNKNOWN]
+        return [one for one in seen if one.code in told and not _is_over(one, told[one.code])]
+
+
+def _is_over(finding: Finding, then: Certainty) -> bool:
+    """Tell whether the host, which proved a finding *then*, speaks against it now."""
+    over = then is Certainty.PROVEN and finding.certainty is Certainty.POSSIBLE
+    return over or finding.code == UNKNOWN
 
 
 def _options(finding: Finding) -> Iterator[Option]:

@@ -81,7 +81,8 @@ def test_a_pool_whose_directory_is_missing_is_not_started_empty() -> None:
     assert "its directory '/mnt/img' does not exist (is its file system mounted?)" in found.sentence
     assert "this host: there is no '/mnt'" in found.evidence
     assert [fix.repair for fix in found.fixes] == [(), ()]
-    assert found.fixes[0].text == "mount what belongs at '/mnt/img'"
+    assert found.fixes[0].text == "mount what belongs at '/mnt/img', and start the pool"
+    assert found.fixes[0].commands == (), "an error shows the first fix by its commands alone"
     assert found.fixes[1].commands == ("virtup pool-build img", "virtup pool-start img")
 
 
