@@ -242,7 +242,10 @@ def _no_hugetlbfs(ev: Evidence, subject: str) -> Shown | None:
     wanted = int(size[1]) << {"": 0, "K": 0, "M": 10, "G": 20}[size[2]] if size else 0
     pages = [one for one in fact.huge if wanted in {0, one.size_kib}]
     if not pages:
-        return holds(f"it has no huge pages of {subject}" if wanted else "it has no huge pages")
+        there = ", ".join(f"{one.size_kib} KiB" for one in fact.huge)
+        others = f", but of {there}" if there else ""
+        none = f"it has no huge pages of {subject}{others}" if wanted else "it has no huge pages"
+        return holds(none)
     mounted = [point for one in pages for point in one.mounts]
     if mounted:
         return refuted(f"hugetlbfs is mounted at {', '.join(mounted)}")

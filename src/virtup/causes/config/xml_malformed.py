@@ -37,6 +37,10 @@ _WORDS = re.compile(
     r"|specification mandates? value|construct error|unescaped '<'|EntityRef: expecting|extra content at the end|not well-formed)[^\n]*)",
     re.IGNORECASE,
 )
+_THEIRS = re.compile(
+    r"\(\w+\):\d+: |libvirt|virsh|virt-|qemu|XML error|domain|\.xml\b", re.IGNORECASE
+)
+"""Whose XML it is: many other programs read some, and say the same of it."""
 _PLACE = re.compile(r"line (?P<line>\d+)(?:, column (?P<column>\d+))?")
 _BAD = "<domain type='kvm'>\n  <name>vm1\n  <memory>1</memory>\n</domain>\n"
 POSITIVE = (
@@ -49,12 +53,14 @@ POSITIVE = (
         definition=_BAD,
         error="Opening and ending tag mismatch: name line 2 and domain (<xml>, line 4, column 10)",
     ),
+    Evidence(stderr="app.html: error: Opening and ending tag mismatch: p line 3 and div\n"),
 )
 NEGATIVE = (
     Evidence(phase="parse", definition="<domain><frob/></domain>", error="unknown element <frob>"),
     Evidence(definition="<domain/>"),
 )
 
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _found = partial(Finding, CODE, SLUG)
 
 
@@ -87,11 +93,18 @@ def find(ev: Evidence) -> Iterator[Finding]:
     yield _found(
         f"The definition is not good XML at {where}: {reason}.",
         where,
-        Certainty.PROVEN if ev.definition else Certainty.LIKELY,
+        _certainty(ev, words),
         tuple(evidence),
         (_fix(where, reason, ev.definition),),
         seen.at if seen else 0,
     )
+
+
+def _certainty(ev: Evidence, words: str) -> Certainty:
+    if ev.definition:
+        return Certainty.PROVEN
+    theirs = _THEIRS.search(words) or said(ev).find(_THEIRS)
+    return Certainty.LIKELY if theirs else Certainty.POSSIBLE
 
 
 def _fix(where: str, reason: str, definition: str) -> Fix:
@@ -99,7 +112,28 @@ def _fix(where: str, reason: str, definition: str) -> Fix:
         if "<domain" in definition:
             return Fix(f"remove what stands before the first '<', at {where}")
         return Fix("give the file with the guest's definition; 'virtup dumpxml NAME' prints one")
-    return Fix(f"correct {where}: close the element that is open there, or write &amp; for &")
+    return Fix(f"correct {where}: {_way_out(reason)}")
+
+
+_WAYS = (
+    (r"EntityRef|Entity '", "write &amp; for &, and the letter itself for a name such as &nbsp;"),
+    (r"Namespace prefix qemu", f"add xmlns:qemu='{_QEMU}' to <domain>"),
+    (r"Namespace prefix", "declare the prefix with xmlns:PREFIX='...' on <domain>"),
+    (r"\]\]>", "write ]]&gt; for ]]>"),
+    (r"DOCTYPE", "remove the document type and the entities"),
+    (r"Extra content", "one document holds one <domain>: cut what follows it off"),
+    (r"empty|Start tag expected", "give a document that begins with <domain>"),
+    (r"UTF-8|encoding", "save it as UTF-8, and drop another encoding from <?xml ...?>"),
+    (r"XML declaration", "put <?xml ...?> at the very start, or leave it out"),
+    (r"redefined", "leave one of the two attributes out"),
+    (r"AttValue|quot", "put plain quotes, ' or \", around each value"),
+)
+"""What mends what the parser says; else an element was left open."""
+
+
+def _way_out(reason: str) -> str:
+    ways = (way for pattern, way in _WAYS if re.search(pattern, reason))
+    return next(ways, "close the element that is open there")
 
 
 def _refusal(definition: str) -> str:

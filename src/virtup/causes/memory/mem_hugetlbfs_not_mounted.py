@@ -28,6 +28,7 @@ from virtup.causes.memory.mem_host_ram_short import mib
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
+from virtup.model.probe import Memory
 from virtup.model.repair import Change, MountHugePages
 
 CODE = "VU308"
@@ -71,7 +72,22 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding; where the size of the pages is known, with the mount that has it."""
     for finding in _TOLD.find(ev):
         size = re.fullmatch(r"(\d+) ?KiB", finding.subject)
-        yield finding if size is None else _sized(finding, int(size[1]))
+        if size is None:
+            yield finding
+            continue
+        known = ev.fact(Memory())
+        sizes = [one.size_kib for one in known.huge] if known is not None else [int(size[1])]
+        named = int(size[1])
+        yield _sized(finding, named) if named in sizes else _without(finding, named, sizes)
+
+
+def _without(finding: Finding, size_kib: int, sizes: list[int]) -> Finding:
+    """The host's processor or kernel has no pages of that size, so that none can be mounted."""
+    fixes = (edit("remove <hugepages>"),)
+    if sizes:
+        fixes = (edit(f"use pages of {' or '.join(map(mib, sizes))}, or remove <hugepages>"),)
+    what = f"The guest asks for huge pages of {mib(size_kib)}, and this host has none of that size."
+    return replace(finding, sentence=what, fixes=fixes)
 
 
 def _sized(finding: Finding, size_kib: int) -> Finding:

@@ -89,7 +89,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if refused is None or refused.errno not in {errno.EACCES, errno.EPERM}:
         return
     fact = ev.fact(PathAccess(refused.path, "execute", ev.uid, ev.gids))
-    if fact is None or fact.allowed:
+    if fact is None or (fact.allowed and fact.kind != "directory"):
         look = Fix("see what keeps it out", (f"namei -l {shlex.quote(refused.path)}",))
         sentence = f"{account(ev)} may not execute the emulator '{refused.path}'."
         certainty = Certainty.LIKELY if fact is None else Certainty.POSSIBLE
@@ -101,12 +101,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
 def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
     path = refused.path
     program = refused.fact
-    if program is not None and program.kind in {"other", "empty"}:
-        sentence = f"'{path}', which is to be the emulator, is no program ({mode(fact)})."
-        others = alternatives(path, program)
+    if fact.kind == "directory" or (program is not None and program.kind in {"other", "empty"}):
+        what = "a directory" if fact.kind == "directory" else "no program"
+        sentence = f"'{path}', which is to be the emulator, is {what} ({mode(fact)})."
+        others = alternatives(path, program) if program is not None else []
         better = f"'{others[0]}'" if others else "a real QEMU"
         fix = edit(f"change <emulator> to {better}")
         seen = f"this host: '{path}' is neither an ELF program nor a script"
+        if fact.kind == "directory":
+            seen = f"this host: '{path}' is a directory"
     elif fact.blocked == path:
         sentence = f"{account(ev)} may not execute the emulator '{path}' ({mode(fact)})."
         fix = mend("make it executable", SetMode(path, "a+rx", fact.mode), safety=Safety.CONFIRM)

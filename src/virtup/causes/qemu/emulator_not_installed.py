@@ -37,7 +37,8 @@ ALSO = ("emulator-path-stale",)
 
 _NONE = re.compile(
     r"no supported architecture for os type '(?P<os>\w+)'"
-    r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator[^\n]*"
+    r"|(?:unable to|could not|cannot) find (?:any|an|a suitable) emulator"
+    r"(?: to serve '(?P<serve>\w+)' architecture)?[^\n]*"
     r"|cannot find suitable emulator for '?(?P<for>\w+)'?[^\n]*"
     r"|could not find capabilities for (?:os_?type=\w+ )?arch=(?P<capable>\w+)\b(?! +(?:domain|virt)\w*=)[^\n]*"
     r"|no emulator found for arch\w* '?(?P<of>\w+)'?[^\n]*"
@@ -86,8 +87,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when no QEMU for the architecture is there."""
     none = said(ev).find(_NONE)
     if none is not None:
-        named = none["arch"] or none["capable"] or none["for"] or none["of"] or none["exec"]
-        arch = named or "the guest's architecture"
+        groups = ("arch", "serve", "capable", "for", "of", "exec")
+        named = next((none[one] for one in groups if none[one]), "")
+        arch = f"'{named}'" if none["serve"] else named or "the guest's architecture"
         yield _found(
             f"No QEMU for {arch} is installed on this host.",
             named,

@@ -17,8 +17,11 @@ Another machine type (`virt` on ARM and RISC-V), or devices of the kind that the
 
 from __future__ import annotations
 
-from virtup.causes import contradictions, revise
-from virtup.causes.finding import Finding
+from collections.abc import Iterator
+from dataclasses import replace
+
+from virtup.causes import contradictions, definition, revise
+from virtup.causes.finding import Certainty, Finding
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -42,13 +45,37 @@ _TOLD = Told(
     ),
     proof=contradictions.MACHINE_WITHOUT_PCI,
 )
-POSITIVE = (Evidence(error="XML error: No PCI buses available"),)
+WITHOUT_PCI = ("isapc", "microvm", "none")
+POSITIVE = (
+    Evidence(error="XML error: No PCI buses available"),
+    Evidence(
+        error="XML error: No PCI buses available",
+        definition="<domain><os><type machine='isapc'>hvm</type></os></domain>",
+    ),
+)
 NEGATIVE = (
     Evidence(error="qemu-system-x86_64: -device x: No 'PCI' bus found for device 'virtio-blk-pci'"),
 )
 
 probes = _TOLD.probes
-find = _TOLD.find
+
+
+def find(ev: Evidence) -> Iterator[Finding]:
+    """Yield the finding, with the machine type that the definition names."""
+    machine = definition.machine(ev.definition)
+    for found in _TOLD.find(ev):
+        if not machine or machine in found.sentence:
+            yield found
+            continue
+        sentence = f"The guest has PCI devices, and its machine type '{machine}' has no PCI bus."
+        shown = f"the definition: its machine type is '{machine}'"
+        yield replace(
+            found,
+            sentence=sentence,
+            subject=machine,
+            certainty=Certainty.PROVEN if machine in WITHOUT_PCI else found.certainty,
+            evidence=tuple(dict.fromkeys((*found.evidence, shown))),
+        )
 
 
 def changes(ev: Evidence, _finding: Finding) -> tuple[Change, ...]:

@@ -210,7 +210,7 @@ def _mounted(path: str, fact: PathFact) -> PathFact:
         readonly=point if numbers.f_flag & os.ST_RDONLY else "",
         noexec=point if numbers.f_flag & os.ST_NOEXEC else "",
         nodev=point if numbers.f_flag & os.ST_NODEV else "",
-        free_bytes=numbers.f_bavail * numbers.f_frsize,
+        free_bytes=numbers.f_bavail * numbers.f_frsize if numbers.f_blocks else -1,
         free_inodes=numbers.f_favail if numbers.f_files else -1,
     )
 

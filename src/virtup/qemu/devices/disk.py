@@ -156,9 +156,16 @@ def _storage_node(disk: Disk, layer: Layer, driver: DiskDriver, run: Runtime) ->
     else:
         content["read-only"] = _read_only(disk, layer)
         content["discard"] = driver.discard
-        content["detect-zeroes"] = driver.detect_zeroes if layer.top else None
+        content["detect-zeroes"] = _detect_zeroes(driver) if layer.top else None
     content["cache"] = _cache(driver, shared=disk.shareable)
     return as_json("-blockdev", content)
+
+
+def _detect_zeroes(driver: DiskDriver) -> str | None:
+    """Return how zeros are looked for: without discards ``unmap`` is ``on``, as QEMU refuses it."""
+    if driver.detect_zeroes == "unmap" and driver.discard != "unmap":
+        return "on"
+    return driver.detect_zeroes
 
 
 def _protocol(layer: Layer, run: Runtime) -> str:
@@ -178,7 +185,7 @@ def _format_node(
         "node-name": f"libvirt-{layer.number}-format",
         "read-only": _read_only(disk, layer),
         "discard": driver.discard,
-        "detect-zeroes": driver.detect_zeroes if layer.top else None,
+        "detect-zeroes": _detect_zeroes(driver) if layer.top else None,
         "cache": _cache(driver, shared=disk.shareable),
         "driver": FORMAT_DRIVERS.get(layer.format, layer.format),
         "discard-no-unref": driver.discard_no_unref if layer.top else None,
