@@ -164,6 +164,12 @@ def test_leftovers_are_swept_and_nothing_else(place: Place) -> None:
 # -- what only a real file system shows
 
 
+def test_a_directory_that_is_a_link_to_nothing_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "d").symlink_to("/gone/away")
+    with pytest.raises(OSError, match="a link to '/gone/away', which is not there"):
+        FileDisk().make_dir(f"{tmp_path}/d", 0o700)
+
+
 def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:

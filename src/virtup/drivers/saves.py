@@ -46,42 +46,50 @@ class Saves:
         """Find the images that are there, and what power cuts left of saves.
 
         A part of a save whose guest runs on is of no use and removed; one whose guest is gone is
-        set aside, and the next start of that guest says so.
+        set aside, and the next start of that guest says so. What a disk that fails, or may not be
+        written to, does not let be removed stays for the next time.
         """
         for entry in self._disk.list_dir(self._directory):
-            path = f"{self._directory}/{entry}"
-            if entry.startswith(".") and entry.endswith(save_bytes.EDITED):
-                durable.remove_durably(self._disk, path)  # the image is whole under its own name
-            elif entry.startswith(".") and entry.endswith(f"{SUFFIX}{save_bytes.OLD}"):
-                name = entry[1 : -len(f"{SUFFIX}{save_bytes.OLD}")]
-                save_file.settle(self.path(name))
-                self._known.add(name)
-            elif entry.startswith(".") and entry.endswith(save_bytes.PART):
-                name = entry[1 : -len(f"{SUFFIX}{save_bytes.PART}")]
-                if name in running:
-                    durable.remove_durably(self._disk, path)
-                else:
-                    self._set_aside_part(path, name)
-            elif entry.endswith(f"{SUFFIX}{RETIRED}"):
-                name = entry[: -len(f"{SUFFIX}{RETIRED}")]
-                if name in running:
-                    durable.remove_durably(self._disk, path)
-                else:
-                    self.look_for_retired(name)
-            elif entry.endswith(SUFFIX):
-                name = entry[: -len(SUFFIX)]
-                if name in running and _was_restored(path):
-                    durable.remove_durably(self._disk, path)
-                else:
-                    self._known.add(name)
+            try:
+                self._take_in(entry, running)
+            except OSError as error:
+                log.error("'%s/%s' is left as it is: %s", self._directory, entry, error.strerror)
+
+    def _take_in(self, entry: str, running: set[str]) -> None:
+        path = f"{self._directory}/{entry}"
+        if entry.startswith(".") and entry.endswith(save_bytes.EDITED):
+            durable.remove_durably(self._disk, path)  # the image is whole under its own name
+        elif entry.startswith(".") and entry.endswith(f"{SUFFIX}{save_bytes.OLD}"):
+            name = entry[1 : -len(f"{SUFFIX}{save_bytes.OLD}")]
+            self._known.add(name)
+            save_file.settle(self.path(name))
+        elif entry.startswith(".") and entry.endswith(save_bytes.PART):
+            name = entry[1 : -len(f"{SUFFIX}{save_bytes.PART}")]
+            if name in running:
+                durable.remove_durably(self._disk, path)
+            else:
+                self._set_aside_part(path, name)
+        elif entry.endswith(f"{SUFFIX}{RETIRED}"):
+            name = entry[: -len(f"{SUFFIX}{RETIRED}")]
+            if name in running:
+                durable.remove_durably(self._disk, path)
+            else:
+                self.look_for_retired(name)
+        elif entry.endswith(SUFFIX):
+            name = entry[: -len(SUFFIX)]
+            self._known.add(name)
+            if name in running and _was_restored(path):
+                self.remove(name)
 
     def _set_aside_part(self, path: str, name: str) -> None:
         kept = f"{self._directory}/{name}{SUFFIX}.incomplete"
-        durable.rename_durably(self._disk, path, kept)
-        self._lost[name] = (
+        lost = (
             "the state of the guest was being saved when the host or the daemon went down; "
-            f"it is incomplete and was set aside as '{kept}'"
+            "it is incomplete and "
         )
+        self._lost[name] = f"{lost}lies in '{path}'"
+        durable.rename_durably(self._disk, path, kept)
+        self._lost[name] = f"{lost}was set aside as '{kept}'"
         log.warning("guest '%s': %s", name, self._lost[name])
 
     def path(self, name: str) -> str:

@@ -97,9 +97,12 @@ class FileDisk:
         try:
             os.mkdir(path, mode)
         except FileExistsError:
-            if not os.path.isdir(path):
-                raise
-            return
+            if os.path.isdir(path):
+                return
+            if os.path.islink(path):
+                said = f"it is a link to '{os.readlink(path)}', which is not there"
+                raise OSError(errno.ENOENT, said, path) from None
+            raise
         os.chmod(path, mode)
 
     def create(self, path: str, mode: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from virtup.model.save_image import MAGIC_PARTIAL
 
 
 def opened(
-    root: Path, files: dict[str, bytes], running: set[str]
+    root: Path, files: dict[str, bytes], running: set[str], disk: FileDisk | None = None
 ) -> tuple[Saves, dict[str, bytes]]:
     """Saves over a directory with *files*, and what is in it then."""
     layout = find("session", root=str(root), env={}, uid=os.getuid())
@@ -20,7 +21,7 @@ def opened(
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    saves = Saves(layout, FileDisk())
+    saves = Saves(layout, disk or FileDisk())
     saves.open(running)
     return saves, {one.name: one.read_bytes() for one in folder.iterdir()}
 
@@ -44,3 +45,27 @@ def test_a_part_is_set_aside_unless_its_guest_runs(tmp_path):
     assert left == {"off.save.incomplete": b"part"}
     assert "it is incomplete" in saves.loss("off")
     assert saves.loss("off") == saves.loss("on") == ""
+
+
+class ReadOnly(FileDisk):
+    """A disk that lets nothing be changed."""
+
+    def rename(self, source: str, target: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), source)
+
+    def unlink(self, path: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+
+def test_what_cannot_be_removed_bars_nobody_and_is_told(tmp_path, caplog):
+    files = {
+        ".g.save.virtup-part": b"part",
+        ".h.save.virtup-edited": b"part",
+        "k.save.consumed": b"libvirt's",
+        "l.save": b"whole",
+    }
+    saves, left = opened(tmp_path, files, {"k"}, ReadOnly())
+    assert left == files
+    assert "incomplete and lies in" in saves.loss("g")
+    assert saves.has("l")
+    assert caplog.text.count("is left as it is: Read-only file system") == 3
