@@ -235,6 +235,11 @@ async def open_monitor(sock: socket.socket, *, timeout_s: float) -> Monitor:
         side.close()
         await _disconnect(client)
         raise _misheard(error.exc) from error
+    except (AssertionError, EOFError, OSError) as error:
+        # the library takes for granted that a session lasts for the moment after its negotiation
+        side.close()
+        await _disconnect(client)
+        raise MonitorFailed(Silence.CLOSED, "the connection was closed") from error
     except asyncio.CancelledError:
         side.close()
         await _disconnect(client)
@@ -253,6 +258,8 @@ def _misheard(error: BaseException) -> MonitorFailed:
     if isinstance(error, DeserializationError):
         sent = error.raw[:QUOTED_BYTES].decode("utf-8", "backslashreplace").strip()
         return MonitorFailed(Silence.GARBAGE, f"{what} is '{sent}', which is not QMP")
+    if isinstance(error, AssertionError):  # no reply, or an error
+        return MonitorFailed(Silence.GARBAGE, "it does not answer 'qmp_capabilities' as QMP has it")
     first, _, _ = str(error).partition("\n")
     return MonitorFailed(Silence.GARBAGE, f"{what} is not QMP: {first}")
 
@@ -262,5 +269,5 @@ async def _disconnect(client: QMPClient) -> None:
     try:
         async with asyncio.timeout(2):
             await client.disconnect()
-    except (QMPError, OSError, EOFError, TimeoutError):
+    except (QMPError, OSError, EOFError, TimeoutError, AssertionError):
         pass  # it ended by itself: that is what was wanted

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import pytest
 
@@ -36,6 +37,7 @@ async def test_greets_and_answers():
         (b"[]\n", {}, Silence.GARBAGE),
         ("default", HANG, Silence.NO_ANSWER),
         ("default", CLOSE, Silence.CLOSED),
+        ("default", Refused("GenericError", "no"), Silence.GARBAGE),
     ],
 )
 async def test_each_silence_is_told_apart(greeting, capabilities, kind):
@@ -47,6 +49,25 @@ async def test_each_silence_is_told_apart(greeting, capabilities, kind):
         with pytest.raises(MonitorFailed) as seen:
             await open_monitor(sock, timeout_s=0.3)
     assert seen.value.kind is kind
+
+
+async def test_a_monitor_that_ends_as_soon_as_it_has_negotiated_is_said():
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+
+    async def negotiate() -> None:
+        await loop.sock_sendall(theirs, FakeQmp().greeting or b"")
+        await loop.sock_recv(theirs, 4096)
+        await loop.sock_sendall(theirs, b'{"return": {}}\r\n')
+        theirs.close()
+
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    peer = asyncio.ensure_future(negotiate())
+    with pytest.raises((MonitorFailed, MonitorGone)):
+        monitor = await open_monitor(ours, timeout_s=5)
+        await monitor.execute("query-status")
+    await peer
 
 
 async def test_a_refused_command_carries_class_and_words():
