@@ -17,6 +17,7 @@ from virtup.errors import (
     OperationDenied,
     Origin,
     RpcError,
+    SystemError_,
     VirtError,
 )
 from virtup.wire.session import (
@@ -233,8 +234,7 @@ class Client(asyncio.Protocol):
             self._fail(call, exc)
         else:
             log.error("client %d: %s failed", self.id, call.procedure.name, exc_info=exc)
-            kind = type(exc).__name__
-            self._fail(call, InternalError(f"{call.procedure.name} failed with {kind}: {exc}"))
+            self._fail(call, _unexpected(call, exc))
         if self.gone:
             self.hypervisor.client_gone(self.id)
             return
@@ -326,3 +326,11 @@ async def _run(
 ) -> Reply | OpenStream:
     result: Reply | OpenStream = await function(client, args)
     return result
+
+
+def _unexpected(call: CallReceived, exc: BaseException) -> VirtError:
+    """The error for a client whose call failed in a way that nobody foresaw."""
+    name = call.procedure.name
+    if isinstance(exc, OSError) and exc.filename and exc.strerror:
+        return SystemError_(f"{name} failed at '{exc.filename}': {exc.strerror}")
+    return InternalError(f"{name} failed with {type(exc).__name__}: {exc}")

@@ -28,6 +28,7 @@ from virtup.errors import (
     DomainNotFound,
     InvalidArgument,
     OperationInvalid,
+    SystemError_,
     VirtError,
 )
 from virtup.host import nvram
@@ -168,10 +169,23 @@ class Domains:
 
     async def revise(self, guest: Guest, domain: Domain) -> None:
         """Give *guest*, which the caller holds, its definition; durable when this returns."""
-        await asyncio.to_thread(self.store.write, domain)
+        await self.kept(partial(self.store.write, domain), domain)
         detail = 1 if guest.persistent else 0
         guest.redefine(domain)
         self._lifecycle(guest, Lifecycle.DEFINED, detail)
+
+    async def kept(self, write: Callable[[], None], domain: Domain) -> None:
+        """Have *write* change what the store has of *domain*.
+
+        Raises SystemError_, with cause and fix, when it cannot be written.
+        """
+        try:
+            await asyncio.to_thread(write)
+        except OSError as failed:
+            path = str(failed.filename)
+            error = SystemError_(f"cannot write '{path}': {failed.strerror}")
+            await self._launcher.judged(error, domain, errno=failed.errno, path=path)
+            raise error from failed
 
     @contextlib.asynccontextmanager
     async def _claimed(self, domain: Domain, what: str) -> AsyncIterator[Guest]:
@@ -226,7 +240,7 @@ class Domains:
             await self.give_up_state(guest)
         if variables and flags & UNDEFINE_NVRAM:
             await asyncio.to_thread(nvram.remove, variables)
-        await asyncio.to_thread(self.store.remove, guest.name)
+        await self.kept(partial(self.store.remove, guest.name), guest.definition)
         guest.persistent = False
         guest.autostart = guest.autostart_once = False
         if not guest.active:

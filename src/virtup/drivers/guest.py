@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import uuid as uuids
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtup.errors import (
@@ -373,7 +374,8 @@ class Guest:
             if not self.persistent:
                 raise OperationInvalid("cannot set autostart for transient domain")
             if autostart != self.autostart:
-                await asyncio.to_thread(self._domains.store.set_autostart, self.name, autostart)
+                mark = partial(self._domains.store.set_autostart, self.name, autostart)
+                await self._domains.kept(mark, self.definition)
                 self.autostart = autostart
 
     async def set_autostart_once(self, once: bool) -> None:
@@ -382,7 +384,8 @@ class Guest:
             if not self.persistent:
                 raise OperationInvalid("cannot set autostart for transient domain")
             if once != self.autostart_once:
-                self._domains.store.set_autostart_once(self.name, once)
+                mark = partial(self._domains.store.set_autostart_once, self.name, once)
+                await self._domains.kept(mark, self.definition)
                 self.autostart_once = once
 
     async def open_console(self, device: str | None, flags: int) -> Console:

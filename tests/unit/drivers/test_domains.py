@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from virtup.drivers.domains import Domains
 from virtup.drivers.guest import Guest
-from virtup.errors import DomainNotFound
+from virtup.errors import DomainNotFound, SystemError_, VirtError
 from virtup.machine.events import EventBus
 from virtup.machine.states import Shutoff
 from virtup.model.domain import Domain, parse_domain
@@ -126,3 +128,26 @@ def test_a_guest_whose_file_was_left_aside_is_told_as_such(domains: Domains) -> 
     )
     with pytest.raises(DomainNotFound, match=r"'none'$"):
         domains.by_name("none")
+
+
+async def test_a_definition_that_cannot_be_written_is_refused_with_its_cause(
+    domains: Domains, store: SlowStore
+) -> None:
+    def write(domain: Domain) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"/etc/{domain.name}.xml")
+
+    store.write = write  # type: ignore[method-assign]
+    judged: dict[str, Any] = {}
+
+    async def judge(error: VirtError, domain: Domain, **known: Any) -> None:
+        judged.update(known, guest=domain.name)
+        error.message += "\ncause:    full"
+
+    domains._launcher.judged = judge  # type: ignore[assignment]
+    with pytest.raises(SystemError_) as caught:
+        await domains.define(XML, 0)
+    assert caught.value.message == (
+        "cannot write '/etc/g.xml': No space left on device\ncause:    full"
+    )
+    assert judged == {"errno": errno.ENOSPC, "path": "/etc/g.xml", "guest": "g"}
+    assert domains.all() == []
