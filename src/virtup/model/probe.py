@@ -283,12 +283,16 @@ class BlockDrivers(Asked):
 
 @dataclass(frozen=True, slots=True)
 class ImageLink:
-    """One member of a backing chain; ``declared`` is the format its overlay records for it."""
+    """One member of a backing chain; ``declared`` is the format its overlay records for it.
+
+    ``size`` is in bytes, -1 when unknown.
+    """
 
     path: str
     exists: bool
     format: str = ""
     declared: str = ""
+    size: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,11 @@ class ImageFact(Fact):
     ``format`` is ``raw`` when no known header is there. ``zeroed``: the header's place holds
     nothing but zeros. ``chain`` holds its backing files, nearest first, up to the first that is
     missing. ``truncated``: the file ends before its own header or tables do. Sizes in bytes.
-    ``snapshots`` are the names of its internal snapshots.
+    ``snapshots`` are the names of its internal snapshots. ``loop`` is the image at which its chain
+    comes back to itself, ``data_file`` the file that a qcow2 image keeps its data in.
+    ``unsupported`` names what no QEMU knows of it, ``broken`` what no image can have in its
+    header. ``packed`` is what a file without any image's header is by its first bytes:
+    ``a gzip archive``, ``a web page``.
     """
 
     format: str = ""
@@ -309,6 +317,12 @@ class ImageFact(Fact):
     truncated: bool = False
     chain: tuple[ImageLink, ...] = ()
     snapshots: tuple[str, ...] = ()
+    loop: str = ""
+    data_file: ImageLink | None = None
+    encrypted: bool = False
+    unsupported: str = ""
+    broken: str = ""
+    packed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

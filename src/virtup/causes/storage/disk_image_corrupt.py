@@ -2,8 +2,8 @@
 
 ## What it means
 qcow2 marks an image as corrupt when QEMU found its tables damaged while a guest wrote to it, and
-from then on opens it for reading only. A file that is shorter than its own header or tables is
-refused as well. Storage that loses writes, a full disk, or two writers at once are behind it.
+from then on opens it for reading only. A file that is shorter than its own header is refused as
+well; one that ends before its tables may start, and the guest finds its data gone. Storage that loses writes, a full disk, or two writers at once are behind it.
 
 ## How to confirm
 `qemu-img check IMAGE` lists the damage. `qemu-img info IMAGE` prints `corrupt: true`.
@@ -15,6 +15,7 @@ repair drops what cannot be saved. Then look for the cause: `dmesg`, `df`, the s
 ## Strings it goes by
 - `qcow2: Image is corrupt; cannot be opened read/write`
 - `qcow2 header too short`, `L1 table is too small`, `Could not read L1 table`
+- `Unsupported cluster size: 2^127`, `Active L1 table offset invalid`
 - `Image corruption detected`, `Cluster allocation offset is not cluster aligned`
 """
 
@@ -37,7 +38,11 @@ SLUG = "disk-image-corrupt"
 _WORDS = re.compile(
     r"(?:image is corrupt|marking image as corrupt|image corruption detected|header too short|l1 table is too small"
     r"|could not read (?:l1|qcow2|refcount|snapshot)|is not cluster aligned"
-    r"|refcount table offset|invalid (?:l1|refcount|reference count) table|incorrect header checksum)",
+    r"|refcount table offset|invalid (?:l1|refcount|reference count) table|incorrect header checksum"
+    r"|unsupported cluster size|header exceeds cluster size|invalid backing file offset"
+    r"|reference count entry width too large|does not contain a reference count table"
+    r"|(?:active l1|reference count|snapshot) table (?:too large|offset invalid)"
+    r"|could not initialize refcount handling)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ARGV = ("/usr/bin/qemu-system-x86_64", "-drive", "file=/img/a.qcow2,format=qcow2,if=virtio")
@@ -69,6 +74,11 @@ NEGATIVE = (
         uid=991,
         host={ImageInfo("/img/a.qcow2"): ImageFact("qcow2", size=196616)},
     ),
+    Evidence(
+        argv=(*_ARGV[:2], f"{_ARGV[2]},readonly=on"),
+        uid=991,
+        host={ImageInfo("/img/a.qcow2"): ImageFact("qcow2", size=196616, corrupt=True)},
+    ),
 )
 
 _found = partial(Finding, CODE, SLUG)
@@ -88,11 +98,25 @@ def find(ev: Evidence) -> Iterator[Finding]:
     for use in files(ev.argv):
         image = use.role is Role.DISK and use.format != "raw"
         fact = ev.fact(ImageInfo(use.path)) if image else None
-        if fact is not None and fact.size > 0 and (fact.corrupt or fact.truncated):
+        damaged = fact is not None and fact.size > 0 and _damage(fact, write=use.write)
+        if fact is not None and damaged:
             shown = True
             yield _finding(use.path, told if path in {"", use.path} else None, fact)
     if told is not None and not shown:
         yield _finding(path, told, None)
+
+
+_HEADER = 72
+"""So much of a header each qcow2 image has; QEMU reads zeros where its tables should be."""
+
+
+def _damage(fact: ImageFact, *, write: bool) -> str:
+    """Return the predicate of an image that is damaged; one marked corrupt may still be read."""
+    if fact.broken:
+        return f"has a damaged header: {fact.broken}"
+    if fact.truncated:
+        return "is truncated: it ends before its own tables"
+    return "is marked corrupt" if fact.corrupt and write else ""
 
 
 def _finding(path: str, seen: Seen | None, fact: ImageFact | None) -> Finding:
@@ -100,9 +124,7 @@ def _finding(path: str, seen: Seen | None, fact: ImageFact | None) -> Finding:
     evidence = [seen.quote] if seen else []
     what = "is corrupt"
     if fact is not None:
-        what = (
-            "is truncated: it ends before its own tables" if fact.truncated else "is marked corrupt"
-        )
+        what = _damage(fact, write=True)
         evidence.append(f"this host: '{path}' ({fact.format}, {fact.size} bytes) {what}")
     name = shlex.quote(path) if path else "IMAGE"
     fix = Fix(
@@ -110,6 +132,8 @@ def _finding(path: str, seen: Seen | None, fact: ImageFact | None) -> Finding:
         (f"qemu-img check {name}",),
         Safety.MANUAL,
     )
-    certainty = Certainty.PROVEN if fact else Certainty.LIKELY
+    cut = fact is not None and fact.truncated and not fact.broken
+    starts = cut and fact is not None and fact.size >= _HEADER and seen is None
+    certainty = Certainty.PROVEN if fact and not starts else Certainty.LIKELY
     at = seen.at if seen else NOWHERE
     return _found(f"{noun} {what}.", path, certainty, tuple(evidence), (fix,), at)

@@ -29,8 +29,26 @@ _MAGIC = (
     (0, b"WithouFreSpacExt", "parallels"),
     (0x40, b"\x7f\x10\xda\xbe", "vdi"),
 )
+_PACKED = (
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"\xfd7zXZ\0", "an xz archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (0, b"\x04\x22\x4d\x18", "an lz4 archive"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"Rar!\x1a\x07", "a rar archive"),
+    (257, b"ustar", "a tar archive"),
+)
+_PAGE = (b"<!doctype html", b"<html")
+_FOOTER = b"conectix"
+_FOOTER_BYTES = 512
+"""Of a VHD of fixed size, which has no header."""
 _QCOW2 = b"QFI\xfb"
 _DIRTY, _CORRUPT, _EXTERNAL = 1, 2, 4
+_INCOMPATIBLE = 0x1F
+"""The incompatible features that a QEMU knows: those, compression type, extended L2 entries."""
+_CLUSTER_BITS = range(9, 22)
 _BACKING_FORMAT, _DATA_FILE = 0xE2792ACA, 0x44415441
 _QED_HAS_BACKING, _QED_RAW_BACKING = 1, 4
 
@@ -40,7 +58,8 @@ class Header:
     """What an image says of itself; "" and -1 for what it does not say.
 
     ``backing`` is the image below as the header names it, ``data_file`` the raw file that a qcow2
-    image keeps its data in, ``cluster_size`` that of qcow2 in bytes.
+    image keeps its data in, ``cluster_size`` that of qcow2 in bytes. ``unsupported`` and ``broken``
+    are those of `ImageFact`.
     """
 
     format: str
@@ -53,18 +72,22 @@ class Header:
     snapshots: int = 0
     snapshots_at: int = 0
     cluster_size: int = 0
+    encrypted: bool = False
+    unsupported: str = ""
+    broken: str = ""
 
 
 def read_header(path: str) -> Header:
     """Read the header of one image. Raises OSError, and ValueError for what can be no image."""
-    size, head = _head(path)
-    return _header(head, size)
+    size, head, tail = _ends(path)
+    return _header(head, size, tail)
 
 
 def image_info(probe: ImageInfo) -> ImageFact:
     """Return what the image's header says, and that of each of its backing files."""
-    size, head = _head(probe.path)
-    header = _header(head, size)
+    size, head, tail = _ends(probe.path)
+    header = _header(head, size, tail)
+    chain, loop = _chain(probe.path, header)
     return ImageFact(
         format=header.format,
         size=size,
@@ -72,9 +95,29 @@ def image_info(probe: ImageInfo) -> ImageFact:
         zeroed=size > 0 and not head.strip(b"\0"),
         corrupt=header.corrupt,
         truncated=header.truncated,
-        chain=_chain(probe.path, header),
+        chain=chain,
         snapshots=_snapshots(probe.path, header),
+        loop=loop,
+        data_file=_data_file(probe.path, header),
+        encrypted=header.encrypted,
+        unsupported=header.unsupported,
+        broken=header.broken,
+        packed=_packed(head) if header.format == "raw" else "",
     )
+
+
+def _packed(head: bytes) -> str:
+    """Return what else than an image a file is that begins with *head*, "" when it may be any."""
+    if head.lstrip()[:64].lower().startswith(_PAGE):
+        return "a web page"
+    return next((name for at, magic, name in _PACKED if head[at:].startswith(magic)), "")
+
+
+def _data_file(path: str, header: Header) -> ImageLink | None:
+    if not header.data_file:
+        return None
+    target = os.path.join(os.path.dirname(path), header.data_file)
+    return ImageLink(target, exists=os.path.exists(target), declared="raw")
 
 
 def _snapshots(path: str, header: Header) -> tuple[str, ...]:
@@ -100,7 +143,8 @@ def _snapshots(path: str, header: Header) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _chain(path: str, header: Header) -> tuple[ImageLink, ...]:
+def _chain(path: str, header: Header) -> tuple[tuple[ImageLink, ...], str]:
+    """Return the images below one, and that at which they come back, if they do."""
     links: list[ImageLink] = []
     seen = {os.path.realpath(path)}
     while header.backing and len(links) < CHAIN_MAX:
@@ -110,35 +154,37 @@ def _chain(path: str, header: Header) -> tuple[ImageLink, ...]:
         target = os.path.join(os.path.dirname(path), target.removeprefix("file:"))
         declared = header.backing_format
         if os.path.realpath(target) in seen:
-            break
+            return tuple(links), target
         seen.add(os.path.realpath(target))
         try:
-            size, head = _head(target)
+            size, head, tail = _ends(target)
         except FileNotFoundError:
             links.append(ImageLink(target, exists=False, declared=declared))
             break
         except OSError:
             links.append(ImageLink(target, exists=True, declared=declared))
             break
-        header = _header(head, size)
-        links.append(ImageLink(target, exists=True, format=header.format, declared=declared))
+        header = _header(head, size, tail)
+        links.append(ImageLink(target, True, header.format, declared, size))
         path = target
-    return tuple(links)
+    return tuple(links), ""
 
 
-def _head(path: str) -> tuple[int, bytes]:
+def _ends(path: str) -> tuple[int, bytes, bytes]:
+    """Return the size of an image, its first bytes and its last."""
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         info = os.fstat(number)
         if not (stat.S_ISREG(info.st_mode) or stat.S_ISBLK(info.st_mode)):
             raise ValueError(f"'{path}' is neither a file nor a block device")
         size = info.st_size if stat.S_ISREG(info.st_mode) else os.lseek(number, 0, os.SEEK_END)
-        return size, os.pread(number, HEAD, 0)
+        tail = os.pread(number, _FOOTER_BYTES, max(size - _FOOTER_BYTES, 0))
+        return size, os.pread(number, HEAD, 0), tail
     finally:
         os.close(number)
 
 
-def _header(head: bytes, size: int) -> Header:
+def _header(head: bytes, size: int, tail: bytes) -> Header:
     if head.startswith(_QCOW2):
         return _qcow2(head, size)
     if head.startswith(b"QED\0"):
@@ -146,6 +192,8 @@ def _header(head: bytes, size: int) -> Header:
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return Header(name)
+    if tail.startswith(_FOOTER):
+        return Header("vpc")
     return Header("raw", virtual_size=size)
 
 
@@ -154,7 +202,12 @@ def _qcow2(head: bytes, size: int) -> Header:
         return Header("qcow2", truncated=True)
     version, offset, length, cluster_bits, virtual = struct.unpack_from(">IQIIQ", head, 4)
     features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 and len(head) >= 104 else 0
+    (encryption,) = struct.unpack_from(">I", head, 32)
     tables = struct.unpack_from(">Q", head, 40)[0]
+    unknown = features & ~_INCOMPATIBLE
+    unsupported = f"incompatible features {unknown:#x}" if unknown else ""
+    if version > 3:
+        unsupported = f"version {version}"
     snapshots, snapshots_at = struct.unpack_from(">IQ", head, 60)
     backing = ""
     if 0 < offset < len(head) and 0 < length <= 1023:
@@ -170,7 +223,14 @@ def _qcow2(head: bytes, size: int) -> Header:
         snapshots=snapshots,
         snapshots_at=snapshots_at,
         cluster_size=1 << min(cluster_bits, 63),
+        encrypted=version >= 2 and encryption > 0,
+        unsupported=unsupported,
+        broken=_broken(cluster_bits) if version >= 2 else "",
     )
+
+
+def _broken(cluster_bits: int) -> str:
+    return "" if cluster_bits in _CLUSTER_BITS else f"clusters of 2^{cluster_bits} bytes"
 
 
 def _qed(head: bytes) -> Header:
