@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from virtup.drivers.store import unreadable
 from virtup.errors import OperationFailed, VirtError
 from virtup.host import disk
 from virtup.host.disk import Disk
@@ -61,7 +62,7 @@ class PoolStore:
             try:
                 pool = parse(self._disk.read(path), source=path)
             except (OSError, VirtError) as error:
-                self._leave_aside(path, str(error))
+                self._leave_aside(path, unreadable(path, error))
                 continue
             if pool.uuid is None:
                 self._leave_aside(path, f"'{path}' has no <uuid>")

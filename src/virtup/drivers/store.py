@@ -47,11 +47,8 @@ class Store:
                 continue
             try:
                 domain = with_implied(parse_domain(self._disk.read(path), source=path))
-            except OSError as error:
-                self._leave_aside(path, f"'{path}' cannot be read: {error.strerror or error}")
-                continue
-            except VirtError as error:
-                self._leave_aside(path, error.message)
+            except (OSError, VirtError) as error:
+                self._leave_aside(path, unreadable(path, error))
                 continue
             if domain.uuid is None:
                 self._leave_aside(path, f"'{path}' has no <uuid>")
@@ -109,3 +106,10 @@ class Store:
 
     def _path(self, name: str) -> str:
         return f"{self._layout.definitions}/{name}.xml"
+
+
+def unreadable(path: str, error: OSError | VirtError) -> str:
+    """Return why the definition at *path* cannot be used, in a sentence."""
+    if isinstance(error, VirtError):
+        return error.message
+    return f"'{path}' cannot be read: {error.strerror or error}"
