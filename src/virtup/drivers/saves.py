@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 from dataclasses import replace
 
+from virtup.errors import SystemError_
 from virtup.host import disk as durable
 from virtup.host import save_bytes, save_file
 from virtup.host.disk import Disk
@@ -79,7 +80,8 @@ class Saves:
             name = entry[: -len(SUFFIX)]
             self._known.add(name)
             if name in running and _was_restored(path):
-                self.remove(name)
+                durable.remove_durably(self._disk, path)
+                self._known.discard(name)
 
     def _set_aside_part(self, path: str, name: str) -> None:
         kept = f"{self._directory}/{name}{SUFFIX}.incomplete"
@@ -118,9 +120,17 @@ class Saves:
         return self._lost.get(name, "")
 
     def remove(self, name: str) -> bool:
-        """Remove a guest's managed image durably; tell whether there was one."""
+        """Remove a guest's managed image durably; tell whether there was one.
+
+        Raises SystemError_; the guest has it then, unless that is only not durable.
+        """
+        try:
+            there = durable.remove_durably(self._disk, self.path(name))
+        except OSError as error:
+            said = f"the saved state '{self.path(name)}' cannot be removed: {error.strerror}"
+            raise SystemError_(said) from error
         self._known.discard(name)
-        return durable.remove_durably(self._disk, self.path(name))
+        return there
 
     def examine(self, name: str) -> Image:
         """Return the managed image of a guest, checked; raises ImageDamaged."""
@@ -139,10 +149,14 @@ class Saves:
         """Have the next start say that the guest may have run from an image that is retired."""
         path = self.path(name)
         kept = restorer.set_aside_name(path, Damage.CONSUMED, dt.datetime.now(dt.UTC))
+        retired = f"{path}{RETIRED}"
         try:
-            durable.rename_durably(self._disk, f"{path}{RETIRED}", kept)
-        except FileNotFoundError:
-            return
+            durable.rename_durably(self._disk, retired, kept)
+        except OSError as error:
+            if not save_file.is_there(retired):
+                return
+            log.error("'%s' is left as it is: %s", retired, error.strerror)
+            kept = retired
         self._known.discard(name)
         self._lost[name] = (
             "the guest had been loaded from its saved state when it ended, and may have run on; "
@@ -163,15 +177,22 @@ class Saves:
         self._known.add(name)
 
     def set_aside(self, name: str, damage: ImageDamaged) -> str:
-        """Give a guest's damaged image another name, with its reason beside it; return it."""
+        """Give a guest's damaged image another name, with its reason beside it; return it.
+
+        Raises OSError; it has its own name then. Where there is no room for the reason, that is in
+        the log alone.
+        """
         path = self.path(name)
         kept = restorer.set_aside_name(path, damage.kind, dt.datetime.now(dt.UTC))
         durable.rename_durably(self._disk, path, kept)
         said = damage.message.partition("\n")[0]
         reason = f"{damage.kind.value}: {said}\n"
-        durable.write_durably(self._disk, f"{kept}.reason", reason.encode(), mode=0o600)
         self._known.discard(name)
         log.warning("guest '%s': %s; set aside as '%s'", name, said, kept)
+        try:
+            durable.write_durably(self._disk, f"{kept}.reason", reason.encode(), mode=0o600)
+        except OSError as error:
+            log.error("'%s.reason' cannot be written: %s", kept, error.strerror)
         return kept
 
 

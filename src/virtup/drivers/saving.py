@@ -121,8 +121,11 @@ class Saving:
         except ImageDamaged as damage:
             if damage.kind not in BOOTS_COLD:
                 raise self.refused(name, damage) from damage
-            kept = self.saves.set_aside(name, damage)
-            return None, f"{damage.message}; it was set aside as '{kept}', the guest boots cold"
+            try:
+                aside = f"it was set aside as '{self.saves.set_aside(name, damage)}'"
+            except OSError as error:
+                aside = f"it cannot be set aside: {error.strerror}"
+            return None, f"{damage.message}; {aside}, the guest boots cold"
         return image, ""
 
     async def examine(self, guest: Guest) -> Image:
@@ -160,12 +163,21 @@ class Saving:
                 "and boots"
             )
         else:
-            kept = self.saves.set_aside(name, damage)
-            becomes = (
-                f"; its memory is lost. It was set aside as '{kept}': start the guest again and it "
-                "boots from its disks"
-            )
+            becomes = self._set_aside(name, damage)
         return ImageDamaged(damage.kind, damage.message + becomes + _acceptance(damage, path))
+
+    def _set_aside(self, name: str, damage: ImageDamaged) -> str:
+        try:
+            kept = self.saves.set_aside(name, damage)
+        except OSError as error:
+            return (
+                f"; its memory is lost, and it cannot be set aside: {error.strerror}; as soon as "
+                "it can be, the guest boots from its disks"
+            )
+        return (
+            f"; its memory is lost. It was set aside as '{kept}': start the guest again and it "
+            "boots from its disks"
+        )
 
     def refused_file(self, path: str, guest: str, damage: ImageDamaged) -> ImageDamaged:
         """Return the error for the file at *path*; *guest* can be booted without it, "" if none."""

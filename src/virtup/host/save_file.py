@@ -188,11 +188,16 @@ def settle(path: str) -> None:
         durable.remove_durably(FileDisk(), kept)
 
 
+def is_there(path: str) -> bool:
+    """Tell whether something has that name."""
+    return os.path.lexists(path)
+
+
 def _is_unfinished(path: str) -> bool:
     try:
         inspect(path)
     except ImageDamaged as damage:
-        return damage.kind is Damage.INCOMPLETE or not os.path.lexists(path)
+        return damage.kind is Damage.INCOMPLETE or not is_there(path)
     return False
 
 

@@ -6,10 +6,13 @@ import errno
 import os
 from pathlib import Path
 
+import pytest
+
 from virtup.drivers.saves import Saves
+from virtup.errors import SystemError_
 from virtup.host.disk import FileDisk
 from virtup.host.layout import find
-from virtup.model.save_image import MAGIC_PARTIAL
+from virtup.model.save_image import MAGIC_PARTIAL, Damage, ImageDamaged
 
 
 def opened(
@@ -69,3 +72,29 @@ def test_what_cannot_be_removed_bars_nobody_and_is_told(tmp_path, caplog):
     assert "incomplete and lies in" in saves.loss("g")
     assert saves.has("l")
     assert caplog.text.count("is left as it is: Read-only file system") == 3
+    with pytest.raises(SystemError_, match="cannot be removed: Read-only file system"):
+        saves.remove("l")
+    assert saves.has("l")
+
+
+class Full(FileDisk):
+    """A disk on which no file has room."""
+
+    def create(self, path: str, mode: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def test_a_damaged_image_goes_out_of_the_way_on_a_full_disk_too(tmp_path, caplog):
+    saves, _ = opened(tmp_path, {"g.save": b"damaged"}, set(), Full())
+    kept = saves.set_aside("g", ImageDamaged(Damage.CUT_RAM, "it was cut"))
+    assert Path(kept).read_bytes() == b"damaged"
+    assert not saves.has("g")
+    assert "it was cut; set aside as" in caplog.text
+
+
+def test_what_was_retired_and_cannot_be_renamed_is_told_of_where_it_lies(tmp_path):
+    saves, _ = opened(tmp_path, {"k.save.consumed": b"libvirt's"}, set(), ReadOnly())
+    assert "was set aside as" in saves.lost("k")
+    assert ".consumed'" in saves.lost("k")
+    saves.look_for_retired("nobody")
+    assert not saves.lost("nobody")
