@@ -79,18 +79,23 @@ def refused(name: str, uuid: str, refusal: VirtError) -> Verdict:
     return Verdict(name, uuid, Outlook.NO, sentence, findings)
 
 
-async def foresee(launch: Launch) -> Evidence:
+async def foresee(launch: Launch, refusals: list[VirtError]) -> Evidence | None:
     """Return what is known of the start that *launch* would be; waits `LOOK_S` at most.
 
-    Raises VirtError for what a start would refuse by itself.
+    What a start would refuse by itself is added to *refusals*, where more can be seen after it;
+    None is returned, or a VirtError raised, where nothing can.
     """
-    planning = asyncio.to_thread(_planned, launch)
+    planning = asyncio.to_thread(_planned, launch, refusals)
     try:
         command, plan = await asyncio.wait_for(planning, LOOK_S)
     except TimeoutError:
         raise OperationTimeout(
             f"a file system that the guest's disks are on does not answer within {LOOK_S:g} s"
         ) from None
+    except VirtError:
+        if refusals:
+            return None
+        raise
     launch.command = command
     evidence = launch.evidence(CHECK, plan=plan)
     return evidence.with_facts(dict(_known_names(launch, evidence)))
@@ -113,10 +118,13 @@ async def judge(evidence: Evidence) -> Verdict:
 # -- the plan ----------------------------------------------------------------------------------
 
 
-def _planned(launch: Launch) -> tuple[CommandLine, Plan]:
+def _planned(launch: Launch, refusals: list[VirtError]) -> tuple[CommandLine, Plan]:
     """Do what a start prepares, by name alone; waits for the file systems of the disks."""
-    demands.check_cpus(launch.domain)
-    launch.find_memory()
+    for demand in (demands.check_cpus, demands.check_nodes, lambda _domain: launch.find_memory()):
+        try:
+            demand(launch.domain)
+        except VirtError as refusal:
+            refusals.append(refusal)
     variables = demands.planned_nvram(launch.domain)
     cold = launch.image is None
     launch.domain, launch.dropped = demands.without_missing(launch.domain, cold=cold)

@@ -179,7 +179,7 @@ def open_vhost(domain: Domain, nic: Interface) -> int | None:
 
 
 def check_cpus(domain: Domain) -> None:
-    """Refuse a pin to processors, or to NUMA nodes, which this host does not have."""
+    """Refuse a pin to processors which this host does not have."""
     online = affinity.online()
     for words, wanted in settle.pins(domain).named():
         missing = tuple(sorted(set(wanted) - online))
@@ -190,6 +190,10 @@ def check_cpus(domain: Domain) -> None:
                 f"or off: online are {format_cpuset(tuple(sorted(online)))} "
                 f"({_at(domain, domain.cputune or domain.vcpu or domain)})"
             )
+
+
+def check_nodes(domain: Domain) -> None:
+    """Refuse to have the guest's memory on NUMA nodes which this host does not have."""
     tune = domain.numatune
     for one in (tune.memory, *tune.memnode) if tune else ():
         if one is not None and one.nodeset is not None:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from virtup import __version__
-from virtup.causes.finding import Certainty
+from virtup.causes.finding import Certainty, Finding
 from virtup.errors import ConfigUnsupported, OperationFailed, SystemError_, VirtError
 from virtup.host import kvm
 from virtup.host import node as host_node
@@ -272,16 +272,28 @@ class Launcher:
             on_end=_nothing,
             image=image,
         )
+        refusals: list[VirtError] = []
+        evidence: Evidence | None = None
         try:
             domain = await located(domain, self._volumes, cold=image is None)
-            evidence = await check.foresee(await self._launch(domain, request, planned))
+            launch = await self._launch(domain, request, planned, refusals)
+            evidence = await check.foresee(launch, refusals)
         except VirtError as error:
-            evidence = self._validation(domain, error)
-            evidence = replace(evidence, definition=definition, running=self.running())
-            refusal = await told(error.message, evidence, error)
-            return check.refused(domain.name, str(domain.uuid), refusal)
-        evidence = replace(evidence, definition=definition, running=self.running())
-        return await check.judge(evidence)
+            refusals.append(error)
+        verdict = None
+        if evidence is not None:
+            seen = replace(evidence, definition=definition, running=self.running())
+            verdict = await check.judge(seen)
+            if not refusals:
+                return verdict
+        for refusal in refusals:
+            seen = self._validation(domain, refusal)
+            seen = replace(seen, definition=definition, running=self.running())
+            await told(refusal.message, seen, refusal)
+        first, *others = refusals
+        more = [Finding.from_dict(one) for other in others for one in other.findings]
+        with_others(first, [*more, *(verdict.findings if verdict is not None else ())], domain.name)
+        return check.refused(domain.name, str(domain.uuid), first)
 
     async def start(self, domain: Domain, request: Request) -> Machine:
         """Start *domain*; return the machine, or raise the error that says why there is none.
@@ -328,8 +340,17 @@ class Launcher:
             if attempt.verdict:
                 self._note(attempt, began, domain)
 
-    async def _launch(self, domain: Domain, request: Request, attempt: Attempt) -> Launch:
-        """Gather what the steps need: the account, QEMU's capabilities, an id."""
+    async def _launch(
+        self,
+        domain: Domain,
+        request: Request,
+        attempt: Attempt,
+        refusals: list[VirtError] | None = None,
+    ) -> Launch:
+        """Gather what the steps need: the account, QEMU's capabilities, an id.
+
+        Raises VirtError; that KVM cannot be had is added to *refusals* instead, where it is given.
+        """
         if domain.name in self._untaken:
             pid = self._untaken[domain.name]
             raise OperationFailed(
@@ -340,8 +361,13 @@ class Launcher:
         asked = self._emulators.capabilities(str(domain.devices.emulator))
         caps = await self._timed(attempt, "probe", asked)
         _name_qemu(attempt, caps)
-        if domain.type == "kvm":
-            _require_kvm(account)
+        try:
+            if domain.type == "kvm":
+                _require_kvm(account)
+        except VirtError as refusal:
+            if refusals is None:
+                raise
+            refusals.append(refusal)
         return Launch(
             domain=with_aliases(domain),
             caps=caps,

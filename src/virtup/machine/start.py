@@ -229,6 +229,7 @@ async def _prepare(launch: Launch) -> None:
     launch.note(launch)
     _make_log(launch)
     demands.check_cpus(launch.domain)
+    demands.check_nodes(launch.domain)
     launch.find_memory()
     await _drop_missing(launch)
     _make_directories(launch)
