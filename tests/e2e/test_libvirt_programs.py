@@ -104,7 +104,7 @@ def install(daemon: lab.Daemon, guest: Path, *options: str) -> subprocess.Comple
     return run(
         *["virt-install", "--connect", daemon.uri, "--name", "vm", "--memory", "128"],
         *["--import", "--osinfo", "detect=off,require=off", "--virt-type", "qemu"],
-        *["--noautoconsole", "--boot", boot, "--disk", "none", *options],
+        *["--noautoconsole", "--boot", boot, *options],
         home=daemon.root,
     )
 
@@ -112,8 +112,8 @@ def install(daemon: lab.Daemon, guest: Path, *options: str) -> subprocess.Comple
 @pytest.mark.parametrize(
     "options",
     [
-        ("--graphics", "none", "--network", "none"),
-        ("--graphics", "vnc", "--network", "user,model=virtio", "--machine", "q35",
+        ("--disk", "none", "--graphics", "none", "--network", "none"),
+        ("--disk", "none", "--graphics", "vnc", "--network", "user,model=virtio", "--machine", "q35",
          "--channel", "unix,target.type=virtio,target.name=org.qemu.guest_agent.0",
          "--rng", "/dev/urandom"),
     ],
@@ -136,3 +136,21 @@ def test_virt_install_makes_a_guest(
     again = install(daemon, guest_dir, *options)
     assert again.returncode == 1
     assert "'vm' is already in use" in again.stderr
+
+
+def test_virt_install_makes_the_disk_and_its_pool(daemon: lab.Daemon, guest_dir: Path) -> None:
+    if not shutil.which("virt-install"):
+        pytest.skip("Debian's virtinst is not installed")
+    virsh = daemon.virsh
+    folder = daemon.root / "images"
+    folder.mkdir(mode=0o755)
+    disk = f"path={folder}/vm.qcow2,size=1"
+    done = install(daemon, guest_dir, "--disk", disk, "--graphics", "none", "--network", "none")
+    assert done.returncode == 0, done.stdout + done.stderr + daemon.log
+    assert virsh("pool-list", "--autostart", "--name").stdout.split() == ["images"]
+    assert virsh("vol-list", "images").stdout.split()[-2:] == ["vm.qcow2", f"{folder}/vm.qcow2"]
+    assert "Capacity:       1.00 GiB" in virsh("vol-info", "vm.qcow2", "images").stdout
+    assert f"{folder}/vm.qcow2" in virsh("domblklist", "vm").stdout
+    virsh("destroy", "vm")
+    virsh("undefine", "vm", "--remove-all-storage")
+    assert list(folder.iterdir()) == []

@@ -235,6 +235,70 @@ destroy vm3
 undefine vm3
 start vm2
 qemu-agent-command vm2 --timeout -5 '{"execute":"guest-ping"}'
+pool-define /run/pool.xml
+pool-define-as other dir --target /run/volumes
+pool-define-as volumes dir --target /run/elsewhere
+pool-define-as bogus bogus --target /run/share
+pool-define-as a/b dir --target /run/share
+pool-list --all
+pool-list --all --details
+pool-info volumes
+pool-dumpxml volumes
+pool-name 11111111-2222-4333-8444-555555555509
+pool-name 11111111-2222-4333-8444-555555555599
+define /run/onvolume.xml
+dumpxml onvolume
+domblklist onvolume --details
+pool-create /run/nodir.xml
+start onvolume
+pool-build volumes
+pool-start volumes
+pool-start volumes
+pool-build volumes
+pool-info volumes
+pool-list
+pool-dumpxml volumes
+pool-autostart volumes
+pool-refresh volumes
+vol-create-as volumes a.qcow2 8M --format qcow2
+vol-create-as volumes a.qcow2 8M
+vol-create-as volumes b.img 4M --allocation 1M
+vol-create-as volumes top.qcow2 8M --format qcow2 --backing-vol a.qcow2 --backing-vol-format qcow2
+vol-create volumes /run/volume.xml
+vol-list volumes
+vol-list volumes --details
+vol-info a.qcow2 --pool volumes
+vol-info b.img volumes --bytes --physical
+vol-info none --pool volumes
+vol-info none
+vol-path a.qcow2 --pool volumes
+vol-key b.img --pool volumes
+vol-pool /run/volumes/b.img
+pool-refresh volumes
+vol-dumpxml top.qcow2 --pool volumes
+vol-resize b.img 1M --pool volumes
+vol-resize b.img 5M --pool volumes
+start onvolume --paused
+domblklist onvolume --details
+dumpxml onvolume
+destroy onvolume
+undefine onvolume --storage hdb
+vol-delete b.img --pool volumes
+vol-delete b.img --pool volumes
+pool-undefine volumes
+pool-delete volumes
+pool-destroy volumes
+pool-destroy volumes
+vol-list volumes
+vol-path top.qcow2 --pool volumes
+vol-path /run/volumes/top.qcow2
+pool-delete volumes
+pool-undefine volumes
+pool-create /run/pool.xml
+pool-info volumes
+pool-autostart volumes
+pool-destroy volumes
+pool-list --all
 event --list
 event --timeout 1 --all
 event --timeout 1 --event lifecycle
@@ -266,6 +330,7 @@ class Ours:
     status: int = 1
 
 
+UNKNOWN = "says what is accepted, and the place"
 FINDING = "names the cause and the fix as well"
 PLACE = "names file, line and what is accepted"
 OURS = {
@@ -303,6 +368,12 @@ OURS = {
     "start nokernel": Ours(FINDING, "'/nonexistent/vmlinuz' does not exist"),
     "create /run/bad.xml": Ours(FINDING, "line 2"),
     "create /run/nodisk.xml": Ours(FINDING, "nodisk.img"),
+    "pool-create /run/nodir.xml": Ours("says what to do", "pool-build nodir"),
+    "pool-define-as bogus bogus --target /run/share": Ours(
+        UNKNOWN, "accepted is 'dir' (FILE, line"
+    ),
+    "pool-define-as a/b dir --target /run/share": Ours(UNKNOWN, "without '/' (FILE, line 2"),
+    "start onvolume": Ours(FINDING, "[VU257]"),
     "domxml-to-native bogus --xml /run/vm2.xml": Ours("says what is known", "only 'qemu-argv'"),
     "domxml-to-native qemu-argv --xml /run/vm2.xml": Ours(
         "the words of later libvirts, and a PATH without the caller's own folders",
@@ -326,6 +397,10 @@ def same_whoever_answers(text: str) -> str:
     text = re.sub(r"^[-\d]+ [:.\d]+\+0000: event", "TIME: event", text, flags=re.MULTILINE)
     text = re.sub(r"(<(memory|pages) unit='KiB'[^>]*>)\d+(</\2>)(?=\n {10})", r"\1N\3", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z qemu", "TIME qemu", text)
+    text = re.sub(r"<([amcb]time)>[\d.]+</", r"<\1>TIME</", text)
+    used, free = r"<allocation unit='bytes'>", r"<available unit='bytes'>"
+    text = re.sub(rf"{used}\d+(</allocation>\n +{free})\d+<", rf"{used}N\1N<", text)
+    text = re.sub(r"(Allocation: +).*(\nAvailable: +).*", r"\1N\2N", text)
     return re.sub(r"\bas process \d+", "as process PID", text)
 
 
@@ -335,7 +410,7 @@ LIVE = (
     (r"/channel/target/domain-(\d)", r"/channel/target/\1", "later libvirts name it so"),
     (r"check='full'", "check='none'", "the CPU that QEMU made is not read back"),
     (r"    <feature policy='require' name='[^']*'/>\n", "", "as before"),
-    (r"(<source file='[^']*') index='\d+'/>", r"\1/>", "block nodes have no number of their own"),
+    (r"(<source [^>]*) index='\d+'/>", r"\1/>", "block nodes have no number of their own"),
     (r"      <backingStore/>\n", "", "an image's chain is what the definition says"),
     (r"<driver name='qemu'/>", "<driver name='qemu' type='raw'/>", "an empty drive keeps its type"),
 )
@@ -399,6 +474,15 @@ def prepare(host: PrivateHost) -> None:
         "badmachine": xml("aged", 5, machine="pc-9.9"),
         "badtype": one.replace("type='qemu'", "type='bogus'", 1),
         "nokernel": xml("nokernel", 6, Path("/nonexistent")),
+        "onvolume": xml("onvolume", 0, devices="<disk type='volume' device='disk'><driver "
+                        "name='qemu' type='qcow2'/><source pool='volumes' volume='a.qcow2'/>"
+                        "<target dev='hdb' bus='ide'/></disk>"),
+        "pool": f"<pool type='dir'><name>volumes</name><uuid>{ONE[:-1]}9</uuid>"
+                "<target><path>/run/volumes//</path></target></pool>",
+        "nodir": "<pool type='dir'><name>nodir</name><target><path>/run/nodir</path></target>"
+                 "</pool>",
+        "volume": "<volume><name>made.img</name><capacity unit='KiB'>64</capacity><target>"
+                  "<permissions><mode>0640</mode></permissions></target></volume>",
         "nodisk": xml("nodisk", 7, devices="<disk type='file'><source file='/run/nodisk.img'/>"
                       "<target dev='vda'/></disk>"),
     }  # fmt: skip

@@ -30,6 +30,7 @@ CHOICE = (
     "cfg-memory-unit-invalid",
     "cfg-pci-address-duplicate",
     "cfg-serial-port-duplicate",
+    "cfg-pool-inactive",
     "proc-segfault",
     "proc-monitor-closes",
     "save-machine-other",
@@ -38,9 +39,9 @@ CHOICE = (
     "two-kernel-and-initrd-missing",
 )
 
-NAMED_AT_LEAST = 63
+NAMED_AT_LEAST = 64
 """Of the faults that keep a guest from starting, those whose cause and subject are both named."""
-MENDED_AT_LEAST = 6
+MENDED_AT_LEAST = 7
 """Of those whose repair is safe, those that ``virtup fix`` mends so that the guest starts."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.root]

@@ -154,8 +154,7 @@ class Pools:
     async def undefine(self, pool: Pool) -> None:
         """Forget a definition; what is in the directory stays."""
         async with self._lock:
-            if pool.active:
-                raise OperationInvalid(f"storage pool '{pool.name}' is still active")
+            _require_inactive(pool)
             await asyncio.to_thread(self._store.remove, pool.name)
             self._forget(pool)
             self._tell(pool, Change.UNDEFINED)
@@ -197,7 +196,7 @@ class Pools:
         async with self._lock:
             known = self._conflict(document)
             if known is not None and known.active:
-                raise OperationFailed(f"pool is already active as '{known.name}'")
+                raise OperationInvalid(f"pool is already active as '{known.name}'")
             pool = known or Pool(document, persistent=False)
             await self._start(pool, document, build=bool(flags & CREATE_BUILD))
             self._by_name[pool.name] = pool
@@ -243,7 +242,8 @@ class Pools:
         """Make the directory of a pool that is not active; one that is there is left."""
         refuse_flags(flags, 0)
         async with self._lock:
-            _require_inactive(pool)
+            if pool.active:
+                raise OperationInvalid(f"storage pool '{pool.name}' is already active")
             await asyncio.to_thread(_build, pool.definition)
             self._tell(pool, Change.CREATED)
 
@@ -345,7 +345,7 @@ async def require_directory(path: str, name: str) -> None:
 
 def _require_inactive(pool: Pool) -> None:
     if pool.active:
-        raise OperationInvalid(f"storage pool '{pool.name}' is already active")
+        raise OperationInvalid(f"storage pool '{pool.name}' is still active")
 
 
 def _complete(xml: str) -> documents.Pool:

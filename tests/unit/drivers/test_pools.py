@@ -240,7 +240,7 @@ async def test_a_directory_that_is_missing_is_made_on_demand_alone(
     assert stat.S_IMODE(wanted.stat().st_mode) == 0o711
     assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o755
     await pools.start(pool)
-    with pytest.raises(OperationInvalid, match="already active"):
+    with pytest.raises(OperationInvalid, match="still active"):
         await pools.delete(pool, 0)
     await pools.destroy(pool)
     (wanted / "kept").touch()
@@ -281,7 +281,7 @@ async def test_what_is_refused(daemon: Again, folder: Path) -> None:
     pool = await pools.create(xml("p", folder), 0)
     with pytest.raises(InternalError, match="no config file"):
         await pools.set_autostart(pool, True)
-    with pytest.raises(OperationFailed, match="already active as 'p'"):
+    with pytest.raises(OperationInvalid, match="already active as 'p'"):
         await pools.create(xml("p", folder), 0)
     with pytest.raises(OperationInvalid, match="already active"):
         await pools.build(pool, 0)
