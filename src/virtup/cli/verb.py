@@ -27,6 +27,7 @@ FAMILIES = {
             "domuuid": "identity",
             "domxml-to-native": "native",
             "dumpxml": "dumpxml",
+            "edit": "define",
             "managedsave": "save",
             "managedsave-define": "images",
             "managedsave-dumpxml": "images",

@@ -32,16 +32,23 @@ class Image:
             self.refusals -= 1
             raise XmlRefused("no such element")
         self.flags.append(int(str(args["flags"])))
-        self.xml = str(args["dxml"])
+        self.xml = str(args.get("dxml", args.get("xml")))
 
 
 @pytest.fixture
 def image(fake: FakeDaemon) -> Image:
-    """The definition of the saved guest web, and of any image."""
+    """The definition of the guest web, saved and not, and of any image."""
     kept = Image()
+
+    def define(args: dict[str, object]) -> dict[str, object]:
+        kept.define(args)
+        return {"dom": fake.handle("web")}
+
     for name in ("SAVE_IMAGE", "MANAGED_SAVE"):
         fake.handlers[f"DOMAIN_{name}_GET_XML_DESC"] = lambda _: {"xml": kept.xml}
         fake.handlers[f"DOMAIN_{name}_DEFINE_XML"] = kept.define
+    fake.handlers["DOMAIN_GET_XML_DESC"] = lambda _: {"xml": kept.xml}
+    fake.handlers["DOMAIN_DEFINE_XML_FLAGS"] = define
     return kept
 
 
@@ -79,6 +86,18 @@ RENAME = 'sed -i s/web/new/ "$1"'
             "managedsave-edit web",
             "Managed save image of Domain 'web' XML configuration edited.",
             "Managed save image of domain 'web' XML configuration not changed.",
+            0,
+        ),
+        (
+            "edit web",
+            "Domain 'web' XML configuration edited.",
+            "Domain 'web' XML configuration not changed.",
+            1,
+        ),
+        (
+            "edit web --skip-validate",
+            "Domain 'web' XML configuration edited.",
+            "Domain 'web' XML configuration not changed.",
             0,
         ),
     ],
