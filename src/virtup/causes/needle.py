@@ -19,7 +19,7 @@ from typing import Any
 ALTERNATIVES_MAX = 40
 """A pattern with more alternatives than this is searched for at once: looking costs as much."""
 SHORT = 2
-"""Fewer characters than this stand in every text."""
+"""Fewer bytes than this stand in every text; one letter beyond ASCII is rare in English."""
 NEWLINE = ord("\n")
 
 _REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
@@ -140,7 +140,7 @@ def _demands(items: Iterable[tuple[Any, Any]]) -> Iterator[frozenset[str]]:
 
 
 def _of_run(run: str) -> frozenset[str]:
-    return frozenset({folded(run)}) if len(run) >= SHORT else frozenset()
+    return frozenset({folded(run)}) if len(run.encode()) >= SHORT else frozenset()
 
 
 def _of_branches(branches: Iterable[Iterable[tuple[Any, Any]]]) -> frozenset[str]:

@@ -3,7 +3,8 @@
 libvirt translates its messages, and the C library the text of an errno; QEMU translates neither.
 `in_english` gives a line the words that the causes' patterns are made of. A translation turns the
 sentence round, but keeps the name in its quotes, the numbers in their brackets and the errno at
-the end: a line whose errno was foreign is told by these, whatever stands between them.
+the end: a line whose errno was foreign is told by these, whatever stands between them. Other lines
+are told by what nobody translates: an option, an abbreviation, an address, the form of a name.
 
 Sources: the catalogues of messages of glibc 2.x (``strerror``).
 """
@@ -37,6 +38,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
             r"|permissão (?:negada|recusada)|permissao negada|permesso negato|brak dostępu|отказано в доступе"
             r"|відмовлено у доступі|权限不够|拒絕不符權限的操作|許可がありません|허가 거부(?:됨)?"
             r"|toegang geweigerd|åtkomst nekas|přístup odmítnut|erişim engellendi"
+            r"|operace zamítnuta"
         ),
     ),
     (
@@ -46,6 +48,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
             r"|opération non permise|operação não permitida|operazione non (?:permessa|consentita)"
             r"|operacja niedozwolona|операция не позволена|不允许的操作|此項操作並不被允許"
             r"|許可されていない操作です|명령을 허용하지 않음"
+            r"|operace není povolena|operationen inte tillåten|дію заборонено|operatie niet toegestaan"
         ),
     ),
     (
@@ -65,6 +68,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
             r"|no existe (?:el|tal) dispositivo|aucun périphérique de ce type|dispositivo inesistente"
             r"|nie ma takiego urządzenia|нет такого устройства|没有那个设备|沒有這個裝置"
             r"|そのようなデバイスはありません|그런 장치가 없(?:습니다|음)"
+            r"|takové zařízení neexistuje|enheten finns inte|пристрою не знайдено|apparaat bestaat niet"
         ),
     ),
     (
@@ -103,6 +107,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
             r"verbindungsaufbau abgelehnt|conexión re(?:husada|chazada)|connexion refusée"
             r"|conexão recusada|connessione rifiutata|połączenie odrzucone|в соединении отказано"
             r"|拒绝连接|连接被拒绝|連線被拒絕|接続を拒否されました|연결이 거부(?:됨|되었습니다)"
+            r"|spojení odmítnuto|förbindelsen förvägrad|у з'єднанні відмовлено|verbinding is geweigerd"
         ),
     ),
     (
@@ -151,42 +156,85 @@ _NAME = rf"{_OPEN}(?P<name>[^\"'“”‘’„«»「」\n]+?){_CLOSE}"
 _NOUNS = (
     (
         "network",
-        r"netzwerk|réseau|\bred\b|\brede\b|\brete\b|сет[иь]|网络|網路|ネットワーク|네트워크",
+        r"netzwerk|réseau|\bred\b|\brede\b|\brete\b|сет[иь]|мереж\w*|\bsie[ćc]i?\b|síť|nätverk\w*|netwerk|网络|網路|ネットワーク|네트워크",
+    ),
+    (
+        "storage vol",
+        (
+            r"speicher-?(?:volume|datenträger)|volume de (?:stockage|armazenamento)|volumen de almacenamiento"
+            r"|volume di archiviazione|том\w* (?:хранилища|хранения|сховища)|存储卷|ストレージボリューム|스토리지 볼륨|저장소 볼륨|volume di storage|lagringsvolym\w*|wolumin\w*|svazek|úložný|opslag volume|том\w* сховища"
+        ),
     ),
     (
         "storage pool",
         (
             r"speicherpool|pool de stockage|(?:grupo|pool) de almacenamiento|pool de armazenamento"
-            r"|pool di archiviazione|пул\w* хранения|存储池|ストレージプール"
+            r"|pool di archiviazione|пул\w* (?:хранения|носителей)|speicher-pool|lagringspool\w*|fond úložiště"
+            r"|pul\w+ pamięci|opslag ?pool|буфер\w* даних|存储池|ストレージプール|저장소 풀|스토리지 풀"
         ),
     ),
-    ("domain", r"\bdomain\b|domaine|dominio|domínio|домен\w*|虚拟机|域|ドメイン|도메인"),
+    (
+        "domain",
+        r"\bdomain\b|domaine|dominio|domínio|домен\w*|domen\w*|doména|domän\w*|domein|虚拟机|域|ドメイン|도메인",
+    ),
 )
 """What a connection can lack by its name, and what that is called."""
 
 
+_NONE = (
+    r"(?:\bkein\w*|nicht gefunden|\baucun\w*|\bno (?:hay|existe)\w*|\bning[uú]n\w*|\bnenhum\w*|\bnão (?:existe|há)"
+    r"|\bnessun\w*|\bнет\b|没有|沒有|ありません|없음|없습니다|\bbrak\b|žádn\w+|\bing(?:en|et)\b|\bнемає\b|не виявлено"
+    r"|\bgeen\b|\bnincs\w*)"
+)
+_PAST = r"snapshot|schnappschuss|instantánea|снимок|знімок|快照|スナップショット|스냅샷|migawk|snímek|ögonblicks"
+
+
 def _absent(noun: str, words: str) -> tuple[str, str]:
-    """The message that there is no *noun* of a name: the noun before the name, or after it."""
-    plain = "[^\\n:\"'«»„“]"
-    first = (
-        r"(?:\bkein\w*|\baucun\w*|\bno (?:hay|existe)\w*|\bning[uú]n\w*|\bnenhum\w*|\bnessun\w*|\bнет|没有|沒有)"
-        rf"{plain}{{0,20}}?(?:{words}){plain}{{0,30}}{_NAME}"
+    """The message that there is no *noun* of a name: a negation, the noun, and the name in quotes."""
+    return (
+        rf"no {noun} with matching name '\g<name>'",
+        (
+            rf"^(?![^\n]*(?:{_PAST}|\buuid\b))(?=[^\n]*{_NONE})"
+            rf"(?=[^\n]*?{_NAME}[^\n:\"'«»„“「」]*$)[^\n]*?(?:{words})[^\n]*"
+        ),
     )
-    last = (
-        rf"(?:没有{plain}{{0,12}}|名前[^\n]{{0,4}}?){_NAME.replace('<name>', '<before>')}"
-        rf"[^\n]{{0,12}}?(?:{words})"
-    )
-    return rf"no {noun} with matching name '\g<name>\g<before>'", f"{first}|{last}"
 
 
+_NOT_ACTIVE = (
+    r"(?:nicht aktiv|no está activ\w*|no se encuentra activ\w*|pas acti\w*|não está ativ\w*"
+    r"|non è attiv\w*|не актив\w*|не є активн\w*|nie jest aktywn\w*|není aktivní|är inte aktiv\w*"
+    r"|is niet actief|未激活|不活跃|未啟用|(?:不|未)处于活动状态|停止状態|동작 ?중이 아|jest nieaktywn\w*|動作していません|活性化되지 않|활성화되지 않|활성 상태가 아"
+    r"|(?:アクティブ|有効)ではありません|非アクティブ)"
+)
 _MESSAGES: tuple[tuple[str, str], ...] = (
     (
         r"network '\g<name>' is not active",
         (
-            rf"(?:netzwerk|\bred|réseau|\brede|\brete|сеть|sieć|网络|網路|ネットワーク)\s?{_NAME}[^\n]{{0,8}}?"
-            r"(?:nicht aktiv|no está activ\w*|no se encuentra activ\w*|pas acti\w*|não está ativ\w*"
-            r"|non è attiv\w*|не активн\w*|nie jest aktywn\w*|未激活|不活跃|未啟用|動作していません"
-            r"|(?:アクティブ|有効)ではありません|非アクティブ)"
+            rf"(?:netzwerk|\bred|réseau|\brede|\brete|сеть|sieć|síť|nätverket|мережа|netwerk|网络|網路|ネットワーク|네트워크)\s?{_NAME}[^\n]{{0,8}}?"
+            rf"{_NOT_ACTIVE}"
+        ),
+    ),
+    (
+        r"storage pool '\g<name>' is not active",
+        (
+            rf"(?:speicher-?pool|pool de \w+|(?:grupo|pool) de almacenamiento|pool di \w+|пул\w*|存储池|lagringspool\w*|fond úložiště|pula pamięci \w+|буфер даних|opslag pool"
+            rf"|ストレージプール|스토리지 풀|저장소 풀)[^\n'\"«»„“”「」]{{0,20}}?{_NAME}[^\n]{{0,12}}?{_NOT_ACTIVE}"
+        ),
+    ),
+    (
+        r"Network is already in use by interface \g<of>",
+        (
+            r"(?:síť|nätverket|мережа|netwerk|ネットワーク|네트워크)[^\n'\"«»„“「」]{0,40}?"
+            r"(?:rozhraním|gränssnittet|інтерфейс\w*|interface|インターフェ[イー]ス|연결장치|인터페이스)"
+            r"\W{0,3}(?P<of>[a-z][a-z\d.@_-]+)"
+        ),
+    ),
+    (
+        r"Active console session exists for this domain",
+        (
+            r"^(?=[^\n]*(?:aktiv|activ|ativ|актив|使用中|活跃|활성))"
+            r"(?=[^\n]*(?:sitzung|ses+[iã]|сеанс|relac|セッション|会话|세션))"
+            r"[^\n'\"«»„“「」]*(?:konsol|konzol|consol|консол|コンソール|控制台|콘솔)[^\n'\"«»„“「」]*$"
         ),
     ),
     *(_absent(noun, words) for noun, words in _NOUNS),
@@ -217,13 +265,13 @@ _STRUCTURE: tuple[tuple[str, str], ...] = (
     (
         r"Cannot access backing file '\g<name>' of storage file '\g<of>' (as uid:\g<uid>, gid:?): \g<err>",
         (
-            rf"{_NAME}[^\n]*?{_NAME.replace('<name>', '<of>')}[^\n]*?uid\s?[:：]\s?(?P<uid>\d+)"
+            rf"{_NAME}[^\n]*?{_NAME.replace('<name>', '<of>')}[^\n]*?\b\w?id\s?[:：]\s?(?P<uid>\d+)"
             rf"[^\n]*?(?P<err>{_ERRNO})"
         ),
     ),
     (
         r"Cannot access storage file '\g<name>' (as uid:\g<uid>, gid:?): \g<err>",
-        rf"{_NAME}[^\n]*?uid\s?[:：]\s?(?P<uid>\d+)[^\n]*?(?P<err>{_ERRNO})",
+        rf"{_NAME}[^\n]*?\b\w?id\s?[:：]\s?(?P<uid>\d+)[^\n]*?(?P<err>{_ERRNO})",
     ),
     (
         r"Failed to connect socket to '\g<name>': \g<err>",
@@ -231,11 +279,11 @@ _STRUCTURE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Cannot get interface MTU on '\g<name>': \g<err>",
-        rf"\bMTU\b[^\n]*?{_NAME}[^\n]*?(?P<err>{_ERRNO})",
+        rf"(?=[^\n]*MTU)[^\n]*?{_NAME}[^\n]*?(?P<err>{_ERRNO})",
     ),
     (
         r"Unable to create tap device vnet: \g<err>",
-        rf"\btap\b[^\n]*?(?P<err>{_ERRNO})",
+        rf"(?:\btap\b|タップ|탭)[^\n]*?(?P<err>{_ERRNO})",
     ),
     (
         r"Unable to open /dev/net/tun, is tun module loaded?: \g<err>",
@@ -246,10 +294,113 @@ _STRUCTURE: tuple[tuple[str, str], ...] = (
         rf"(?=[^\n]*\$PATH)[^\n]*?{_NAME}[^\n]*?(?P<err>{_ERRNO})",
     ),
     (
+        r"error creating macvtap interface \g<of>@\g<name> (?): \g<err>",
+        rf"(?P<of>macvtap\d+|macvlan\d+)@(?P<name>[\w.-]+)[^\n]*?(?P<err>{_ERRNO})",
+    ),
+    (
+        r"Unable to add bridge \g<name> port \g<of>: \g<err>",
+        (
+            r"\b(?P<name>(?:vir|lxc|docker|ovs)?-?br[\w.-]*|(?:ovs|en|eth|bond)[\w.-]*)\b[^\n]{1,30}?"
+            rf"(?P<of>vnet\d+|tap\d+)[^\n]*?(?P<err>{_ERRNO})"
+        ),
+    ),
+    (
+        r"Cannot check QEMU binary '\g<name>': \g<err>",
+        rf"\bQEMU\b[^\n/]*?'?(?P<name>/[^\s:']*(?:qemu|kvm)[^\s:']*)'?[^\n]*?(?P<err>{_ERRNO})",
+    ),
+    (
         r"Cannot open file '\g<name>': \g<err>",
         rf"{_NAME.replace('[^', '/[^', 1)}[^\n/]*[:：]\s*(?P<err>{_ERRNO})",
     ),
 )
+_UUID = r"[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}"
+_NAMES = (_NAME, _NAME.replace("<name>", "<of>"))
+_KEPT: tuple[tuple[str, str], ...] = (
+    (
+        r"bridge name '\g<name>' already in use",
+        r"(?:bridge|brücke|puente|pont\b|ponte|мост|міст|网桥|橋接|ブリッジ|브리지|브릿지)[^\n'\"«»„“”「」]{0,20}?"
+        + _NAME.replace("[^", "[a-z][^", 1)
+        + r"(?![^\n]*:)",
+    ),
+    (
+        r"Emulator '\g<name>' does not support machine type '\g<of>'",
+        rf"(?=[^\n]*/\S*(?:qemu|kvm)){_NAMES[0]}[^\n]*?"
+        + _NAMES[1].replace("[^", r"(?:pc|q35|virt|pseries|s390-ccw)[^", 1),
+    ),
+    (
+        r"could not find capabilities for \g<of>",
+        r"(?P<of>(?:arch=\S+ )?\b(?:domaintype|virttype)=[\w-]+)",
+    ),
+    (
+        r"Domain requires KVM, but it is not available",
+        r"KVM[^\n]*BIOS|BIOS[^\n]*KVM",
+    ),
+    (
+        r"Unable to find any firmware to satisfy 'efi'",
+        r"^(?![^\n]*nvram)[^'\n]*'efi'[^'\n]*$",
+    ),
+    (
+        r"cannot acquire state change lock (held by \g<of>)",
+        r"(?P<of>\b(?:monitor|agent)=\w*[dD]ispatch\w+)",
+    ),
+    (
+        r"Unable to find any usable hugetlbfs mount for \g<of> KiB",
+        r"(?=[^\n]*hugetlbfs)[^\n]*?(?P<of>\d+)\b",
+    ),
+    (
+        r"format of backing image '\g<name>' of image '\g<of>' was not specified in the image metadata",
+        rf"(?=[^\n]*backing_chains\.html){_NAMES[0]}[^\n]*?{_NAMES[1]}",
+    ),
+    (
+        r"PCI device \g<name> is in use by driver QEMU",
+        r"(?=[^\n]*(?<![a-z])QEMU(?![a-z]))[^\n]*?(?<![a-z])PCI(?![a-z])[^\n]*?(?P<name>[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.\d)",
+    ),
+    (
+        r"Did not find USB device \g<name>",
+        r"^(?![^\n]*(?:<address>|(?<![a-z])QEMU(?![a-z])))[^\n]*\bUSB(?![a-z])[^\n]*?(?P<name>\b[\da-f]{4}:[\da-f]{4}(?![a-z\d:]))",
+    ),
+    (
+        r"cannot restore domain '\g<name>' uuid \g<one> from a file which belongs to domain '\g<of>' uuid \g<two>",
+        rf"{_NAMES[0]}[^\n]*?(?P<one>{_UUID})[^\n]*?{_NAMES[1]}[^\n]*?(?P<two>{_UUID})",
+    ),
+    (
+        r"target '\g<name>' duplicated for disk sources '\g<of>' and '\g<more>'",
+        r"'(?P<name>(?:[shv]|xv)d[a-z]+)'[^\n]*?'(?P<of>/[^'\n]+)'[^\n]*?'(?P<more>/[^'\n]+)'",
+    ),
+    (
+        r"character device \g<of> is not using a PTY",
+        r"(?=[^\n]*\bPTY(?![a-z]))[^\n]*?(?P<of>\b(?:serial|console|parallel)\d+)",
+    ),
+    (r"cannot find character device <null>", r"<null>|\(null\)"),
+    (r"'virtiofs' requires shared memory", r"'virtiofs'"),
+    (r"Secure boot requires SMM feature enabled", r"(?<![a-z])SMM(?![a-z])(?![^\n]*TSEG)"),
+    (
+        r"IDE controllers are unsupported for this QEMU binary or machine type",
+        r"(?=[^\n]*(?<![a-z])QEMU(?![a-z]))[^\n]*(?<![a-z])IDE(?![a-z])",
+    ),
+    (
+        r"no polkit agent available to authenticate action '\g<of>'",
+        r"'(?P<of>org\.libvirt\.\w+\.\w+)'",
+    ),
+    (r"Security driver model '\g<of>' is not available", r"'(?P<of>selinux|apparmor)'"),
+    (
+        r"Setting different SELinux label on \g<of> which is already in use",
+        r"^(?=[^\n]*\bSELinux(?![a-z]))[^\n]*?(?P<of>/[a-z\d._/+@-]+)(?![^\n]*:)",
+    ),
+    (
+        r"Setting different DAC user or group on \g<of> which is already in use",
+        r"^(?=[^\n]*\bDAC(?![a-z]))[^\n]*?(?P<of>/[a-z\d._/+@-]+)(?![^\n]*:)",
+    ),
+    (
+        r"guest CPU doesn't match specification: missing features: \g<of>",
+        r"(?<![a-z])CPU(?![a-z])[^\n]*: ?(?P<of>[a-z][\w.-]+(?:, ?[a-z][\w.-]+)+)\s*$",
+    ),
+)
+"""What nobody translates in a message, and the message that it is a part of."""
+_MARKS = str.maketrans(
+    dict.fromkeys("„“”‚‘’«»‹›「」『』", "'") | {"：": ": ", "，": ", ", "（": " (", "）": ") "}
+)
+_LETTER = re.compile(r"[^\W\d_]")
 _FLAGS = re.IGNORECASE
 
 
@@ -262,26 +413,30 @@ def in_english(line: str) -> str:
     """Return *line* with what is known of it in English; itself when there is nothing foreign."""
     if not is_foreign(line):
         return line
-    said = line
+    said = line = line.translate(_MARKS)
     for text, words in _TEXTS:
         line = _compiled(words).sub(text, line)
     if line != said:
-        return _structured(line)
-    for text, words in _MESSAGES:
-        found = _compiled(words).search(line)
-        if found is not None:
-            return line[: found.start()] + found.expand(text) + line[found.end() :]
-    return line
+        return _told(line, _STRUCTURE)
+    line = _told(line, _MESSAGES)
+    return _told(line, _KEPT) if line == said and _in_letters(line) else line
 
 
 def is_foreign(text: str) -> bool:
     """May *text* hold a message of a language that is known here?"""
+    if _in_letters(text):
+        return True
     seen = folded(text)
     return any(True for _, words in (*_TEXTS, *_MESSAGES) for _ in mark(words, _FLAGS).places(seen))
 
 
-def _structured(line: str) -> str:
-    for text, words in _STRUCTURE:
+def _in_letters(text: str) -> bool:
+    """Are there letters in *text* that English does without?"""
+    return not text.isascii() and any(_LETTER.match(one) for one in text if not one.isascii())
+
+
+def _told(line: str, table: tuple[tuple[str, str], ...]) -> str:
+    for text, words in table:
         found = _compiled(words).search(line)
         if found is not None:
             return line[: found.start()] + found.expand(text) + line[found.end() :]

@@ -40,10 +40,34 @@ from virtup.model.evidence import Evidence
         ("qemu: bind: Adresse déjà utilisée", "qemu: bind: Address already in use"),
         ("ネットワーク 'n' が動作していません", "network 'n' is not active"),
         ("сеть «n» не активна", "network 'n' is not active"),
+        ("síť „n“ není aktivní", "network 'n' is not active"),
+        ("ストレージプール 'p' は停止状態です", "storage pool 'p' is not activeです"),
+        ("brak puli pamięci „p”", "no storage pool with matching name 'p'"),
+        ("ingen lagringsvolym ”a”", "no storage vol with matching name 'a'"),
+        ("USB 장치 046d:c52b를", "Did not find USB device 046d:c52b를"),
+        (
+            "не вдалося: domaintype=kvm",
+            "не вдалося: could not find capabilities for domaintype=kvm",
+        ),
+        ("PCI设备 0000:01:00.0 QEMU", "PCI device 0000:01:00.0 is in use by driver QEMU QEMU"),
     ],
 )
 def test_a_translation_is_told_by_what_it_cannot_change(line: str, english: str) -> None:
     assert in_english(line) == english
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Внутренняя ошибка: USB-устройства 046d:c52b: <address>",  # several, not none
+        "Kein Domain-Schnappschuss mit dem Namen 'a'",
+        "Привет, мир",
+        "“Failed to open” said the man",
+    ],
+)
+def test_what_is_told_by_nothing_is_left_as_it_is(line: str) -> None:
+    quotes = line.replace("“", "'").replace("”", "'")
+    assert in_english(line) in {line, quotes}
 
 
 def test_english_stays_what_it_is() -> None:

@@ -31,7 +31,7 @@ _TOLD = Told(
     sentence="The guest has an IDE device, and its machine type has no IDE.",
     subject="IDE",
     phrases=(
-        r"IDE (?:controllers?|disks?|bus|devices?) (?:is|are) (?:unsupported|not supported)[^\n]*",
+        r"(?<!for )(?<!readonly )\bIDE (?:controllers?|disks?|bus|devices?) (?:is|are) (?:unsupported|not supported)[^\n]*",
         r"(?:machine|q35)[^\n]{0,60}(?:does not|doesn't) (?:support|have) IDE[^\n]*",
         r"'?ide'? (?:is )?not supported (?:for|by|on|with)[^\n]*q35[^\n]*",
     ),
@@ -43,7 +43,12 @@ POSITIVE = (
         error="unsupported configuration: IDE controllers are unsupported for this QEMU binary or machine type"
     ),
 )
-NEGATIVE = (Evidence(error="SATA is not supported with this QEMU binary"),)
+NEGATIVE = (
+    Evidence(error="SATA is not supported with this QEMU binary"),
+    Evidence(
+        error="unsupported configuration: Setting wwn for ide disk is not supported by this QEMU"
+    ),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -34,7 +34,7 @@ _TOLD = Told(
         r"NUMA (?:is )?not supported by[^\n]*",
         r"-numa node,mem[^\n]*(?:not supported|deprecated|removed)[^\n]*",
         r"(?:disjoint NUMA cpu ranges|per-node memory binding|NUMA memory (?:tuning|backend)\w*)[^\n]*not supported[^\n]*",
-        r"(?:total memory for NUMA nodes|NUMA nodes?)[^\n]*(?:should equal|must be|do not match|doesn't match)[^\n]*",
+        r"(?:total memory for NUMA nodes|(?<!target )NUMA nodes?)[^\n]*(?:should equal|must be|do not match|doesn't match)[^\n]*",
     ),
     fixes=(edit("change the machine type, or remove <numa>"),),
     proof=contradictions.NUMA_SUM,
@@ -42,6 +42,9 @@ _TOLD = Told(
 POSITIVE = (Evidence(stderr="qemu-system-arm: NUMA is not supported by this machine-type\n"),)
 NEGATIVE = (
     Evidence(error="At least one numa node has to be configured when enabling memory hotplug"),
+    Evidence(
+        error="unsupported configuration: Processor mask of target NUMA node 1 doesn't match source"
+    ),
 )
 
 probes = _TOLD.probes

@@ -38,7 +38,7 @@ _TOLD = Told(
         r"(?:unable to|cannot) (?:set|import|load) (?:x509 )?(?:CA|client|server) (?:certificate|key)[^\n]*?(?P<subject>/[^\s':]+)?",
     ),
     doubtful=(r"unable to initialize network sockets",),
-    unless=r"libvirt-(?:vnc|spice)|tls-creds-x509",
+    unless=r"libvirt-(?:vnc|spice)|tls-creds-x509|(?:qemu|kvm)[\w.-]*: [^\n]*certificate",
     fixes=(
         Fix("see which files are in order", ("virt-pki-validate",)),
         Fix("or connect by qemu+ssh://HOST/system, and to this host by qemu:///system"),
@@ -54,6 +54,9 @@ NEGATIVE = (
     Evidence(
         stderr="qemu-kvm: -object tls-creds-x509,id=vnc-tls-creds0,dir=/etc/pki/libvirt-vnc: The "
         "certificate /etc/pki/libvirt-vnc/server-cert.pem has expired"
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: -vnc :0,tls-creds=t: Cannot load CA certificate '/etc/pki/qemu/ca-cert.pem': Error while reading file.\n"
     ),
 )
 

@@ -37,7 +37,7 @@ _TOLD = Told(
     sentence="The guest uses SPICE ('{subject}'), and this QEMU was built without it.",
     phrases=(
         r"(?P<subject>spice\w*)(?: graphics)?(?: (?:is|are))? (?:not supported|unsupported)[^\n]*(?:QEMU|build|binary)[^\n]*",
-        r"(?:does not|doesn't) support (?:graphics type )?'?(?P<subject>spice)\b[^\n]*",
+        r"(?:does not|doesn't) support (?:graphics type )?'?(?P<subject>spice)\b(?! OpenGL)[^\n]*",
         r"'(?P<subject>spice\w+)' is not a valid char driver name",
         r"no option group '(?P<subject>spice)'",
         r"-(?P<subject>spice)\b[^\n]*: (?:invalid option|spice support[^\n]*|[^\n]*not (?:supported|compiled)[^\n]*)",
@@ -54,7 +54,10 @@ POSITIVE = (
         stderr="qemu-kvm: -chardev spicevmc,id=c: 'spicevmc' is not a valid char driver name\n"
     ),
 )
-NEGATIVE = (Evidence(error="chardev 'spicevmc' not supported without spice graphics"),)
+NEGATIVE = (
+    Evidence(error="chardev 'spicevmc' not supported without spice graphics"),
+    Evidence(error="unsupported configuration: This QEMU doesn't support spice OpenGL"),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

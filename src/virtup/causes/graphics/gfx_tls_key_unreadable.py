@@ -35,6 +35,7 @@ _TOLD = Told(
         r"cannot load certificate '[^'\n]*' & key '(?P<subject>[^'\n]+)'[^\n]*",
         r"(?:unable to|cannot|could not) (?:access|read|open|load)[^\n]*?'?(?P<subject>/\S*(?:server-key|\.key|key\.pem)[^\s':]*)'?[^\n]*(?:denied|error while reading|unreadable)[^\n]*",
         r"(?:unable to access credentials|could not load certificates from) (?P<subject>/[^\s:]+)[^\n]*",
+        r"(?:qemu|kvm)[\w.-]*: [^\n]*(?:unable to import|cannot load) (?:CA |server |client )?certificate (?:list )?'?(?P<subject>/[^\s':]+)[^\n]*",
     ),
     doubtful=(
         r"could not (?:use|load|open|read) (?:the )?private key(?: file)?[^\n]*",
@@ -46,6 +47,9 @@ _TOLD = Told(
 POSITIVE = (
     Evidence(
         stderr="(process:1): Spice-WARNING **: reds.c:2872:reds_init_ssl: Could not use private key file\nqemu-kvm: failed to initialize spice server\n"
+    ),
+    Evidence(
+        stderr="qemu-system-x86_64: -object tls-creds-x509,id=t,dir=/etc/pki/qemu: Cannot load CA certificate '/etc/pki/qemu/ca-cert.pem': Error while reading file.\n"
     ),
 )
 NEGATIVE = (Evidence(stderr="The server certificate /etc/pki/qemu/server-cert.pem has expired\n"),)

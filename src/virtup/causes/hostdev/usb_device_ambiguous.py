@@ -28,7 +28,7 @@ _TOLD = Told(
     CODE,
     SLUG,
     sentence="The host has more than one USB device {subject}.",
-    phrases=(r"multiple USB devices for (?P<subject>[\da-f]{1,4}:[\da-f]{1,4})",),
+    phrases=(r"multiple USB devices for (?P<subject>[\da-f]{1,4}:[\da-f]{1,4})(?!\w* were found)",),
     fixes=(
         Fix("see where they are", ("lsusb -d {subject}",)),
         edit("name one by <address bus=... device=.../>"),
@@ -39,7 +39,12 @@ POSITIVE = (
         error="error: operation failed: Multiple USB devices for 46d:c52b, use <address> to specify one"
     ),
 )
-NEGATIVE = (Evidence(error="error: operation failed: Did not find USB device 046d:c52b"),)
+NEGATIVE = (
+    Evidence(error="error: operation failed: Did not find USB device 046d:c52b"),
+    Evidence(
+        error="operation failed: Multiple USB devices for 46d:c52b were found, but none of them is at bus:1 device:4"
+    ),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -34,7 +34,7 @@ _TOLD = Told(
     otherwise="The launch of the SEV-SNP guest is refused, perhaps because its firmware is given as flash.",
     subject="pflash",
     phrases=(
-        r"pflash[^\n]{0,60}(?:not (?:supported|allowed|compatible)|requires kvm readonly)[^\n]*",
+        r"pflash(?! based)[^\n]{0,60}(?:not (?:supported|allowed|compatible)|requires kvm readonly)[^\n]*",
         r"(?:sev-snp|snp)[^\n]{0,60}\bpflash\b[^\n]*",
     ),
     doubtful=(
@@ -47,7 +47,12 @@ _TOLD = Told(
     proven="The SEV-SNP guest has its firmware as flash, where QEMU takes it by -bios only.",
 )
 POSITIVE = (Evidence(stderr="qemu-system-x86_64: SNP_LAUNCH_START ret=-22 fw_error=0 ''\n"),)
-NEGATIVE = (Evidence(error="sev_guest_init: failed to get platform status ret=-1"),)
+NEGATIVE = (
+    Evidence(error="sev_guest_init: failed to get platform status ret=-1"),
+    Evidence(
+        error="Operation not supported: internal snapshots of a VM with pflash based firmware are not supported"
+    ),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -34,7 +34,7 @@ _TOLD = Told(
     phrases=(
         r"vhost-net requested but could not be initiali[sz]ed",
         r"unable to open vhost-net[^\n]*",
-        r"vhost-net (?:support )?is (?:not supported|only supported|not available)[^\n]*",
+        r"vhost-net (?:support )?is (?:not supported|not available)[^\n]*",
         r"(?:vhost|tap): open vhost char device failed[^\n]*",
         r"could not open '?/dev/vhost-(?:net|vsock)'?:[^\n]*",
         r"failed to open '?/dev/vhost-net[^\n]*",
@@ -47,7 +47,12 @@ POSITIVE = (
         stderr="qemu-system-x86_64: -netdev tap,fd=26,id=hostnet0,vhost=on,vhostfd=28: vhost-net requested but could not be initialized\n"
     ),
 )
-NEGATIVE = (Evidence(error="could not open /dev/net/tun: No such file or directory"),)
+NEGATIVE = (
+    Evidence(error="could not open /dev/net/tun: No such file or directory"),
+    Evidence(
+        error="unsupported configuration: vhost-net is only supported for virtio network interfaces"
+    ),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

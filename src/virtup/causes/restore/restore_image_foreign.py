@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 
 from virtup.causes import states
+from virtup.causes.finding import Fix
 from virtup.model.evidence import Evidence
 
 CODE = "VU368"
@@ -27,7 +28,7 @@ SLUG = "restore-image-foreign"
 
 _WORDS = re.compile(
     r"image magic is incorrect"
-    r"|'[^'\n]+' is not a (?:saved guest|regular file)",
+    r"|(?<!disk )(?<!x86_64: )'[^'\n]+' is not a (?:saved guest|regular file)",
     re.IGNORECASE,
 )
 POSITIVE = (
@@ -38,13 +39,19 @@ POSITIVE = (
     ),
     Evidence(error="operation failed: image magic is incorrect"),
 )
-NEGATIVE = (states.INCOMPLETE,)
+NEGATIVE = (
+    states.INCOMPLETE,
+    Evidence(
+        error="unsupported configuration: source for disk 'vda' is not a regular file; refusing to generate external snapshot name"
+    ),
+)
 
 _STATE = states.Unrestored(
     CODE,
     SLUG,
     words=_WORDS,
     sentence="The {image} is no saved guest: it begins with other bytes.",
+    fixes=(Fix("give a file that a save wrote"),),
     proof=states.damaged("not a saved guest"),
 )
 probes = _STATE.probes

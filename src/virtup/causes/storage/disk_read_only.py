@@ -32,13 +32,18 @@ _TOLD = Told(
     SLUG,
     sentence="A disk that the guest writes to is opened read-only.",
     subject="the disk",
-    phrases=(r"-(?:device|drive) [^\n]*: block node is read-only", r"can't use a read-only drive"),
+    phrases=(
+        r"-(?:device|drive) [^\n]*: block node is read-only",
+        r"can't use a read-only drive",
+        r"readonly (?P<subject>ide|sata) disks are not supported",
+    ),
     fixes=(edit("take <readonly/> out of the disk, or give it as a CD-ROM,"),),
 )
 POSITIVE = (
     Evidence(
         stderr="qemu-kvm: -device ide-hd,bus=ide.0,drive=libvirt-1-format: Block node is read-only\n"
     ),
+    Evidence(error="unsupported configuration: readonly ide disks are not supported"),
 )
 NEGATIVE = (
     Evidence(
