@@ -171,6 +171,10 @@ _PATTERNS: tuple[tuple[Role | None, re.Pattern[str]], ...] = tuple(
             r"can't load (?P<path>/[^\n:]+): failed to open file [^\n]*?[”\"'»]: (?P<err>[^\n]*)",
         ),
         (
+            None,
+            r"can't open file (?P<path>/[^\n:]+): (?P<err>[^\n]*)",
+        ),
+        (
             Role.DISK,
             (
                 r"unable to set user and group to '[^'\n]*' on '(?P<path>/[^'\n]+)':"

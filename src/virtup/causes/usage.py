@@ -184,12 +184,24 @@ def _plain(argv: tuple[str, ...]) -> Iterator[FileUse]:
             yield FileUse(str(option.fields().get("path", "")), Role.SHARE)
         elif option.name == "chardev":
             yield from _chardev(option.fields())
-        elif option.name == "object" and "secret" in str(option.fields().get("qom-type", "")):
+        elif option.name == "object":
+            yield FileUse(_of_object(option.fields()), Role.OTHER)
+        elif option.name == "acpitable":
             yield FileUse(str(option.fields().get("file", "")), Role.OTHER)
+        elif option.name == "device":
+            yield FileUse(str(option.fields().get("romfile", "")), Role.ROM)
         elif option.name == "object" and option.fields().get("qom-type") == "rng-random":
             yield FileUse(str(option.fields().get("filename", "")), Role.CHARDEV)
         elif option.name in {"fw_cfg", "acpitable"}:
             yield FileUse(str(option.fields().get("file", "")), Role.OTHER)
+
+
+def _of_object(fields: Mapping[str, Any]) -> str:
+    """Return the file that an object reads: a secret's, or where random numbers come from."""
+    kind = str(fields.get("qom-type") or fields.get("") or "")
+    if "secret" in kind:
+        return str(fields.get("file", ""))
+    return str(fields.get("filename", "")) if kind == "rng-random" else ""
 
 
 def _chardev(fields: Mapping[str, Any]) -> Iterator[FileUse]:
@@ -292,7 +304,7 @@ def sockets(argv: tuple[str, ...]) -> tuple[str, ...]:
             if _on(fields.get("server")) or "server" in str(fields.get("", "")):
                 found.append(str(fields["path"]))
         elif option.name in {"qmp", "monitor", "serial", "vnc"}:
-            head = option.value.split(",")[0]
+            head = option.value.split(",")[0].removeprefix("vnc=")
             if head.startswith("unix:") and (option.name == "vnc" or "server" in option.value):
                 found.append(head.removeprefix("unix:"))
     return tuple(found)

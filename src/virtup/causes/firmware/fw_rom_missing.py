@@ -26,6 +26,9 @@ from typing import Any
 
 from virtup.causes import packages
 from virtup.causes.finding import Certainty, Finding
+from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.usage import Role
+from virtup.causes.who import edit
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact, Probe
@@ -34,6 +37,7 @@ CODE = "VU122"
 SLUG = "fw-rom-missing"
 ALSO = ("fw-rom-unreadable",)
 
+ROLES = (Role.ROM,)
 _WORDS = re.compile(
     r"(?:failed to find romfile \"(?P<rom>[^\"\n]+)\"|could not open option rom '(?P<option>[^'\n]+)': no such file|could not load pc bios:? ?'(?P<bios>bios(?:-\w+)?\.bin)')[^\n]*",
     re.IGNORECASE,
@@ -66,6 +70,7 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask for the file in the directories that distributions use."""
+    yield from file_probes(ev, ROLES)
     seen = said(ev).find(_WORDS)
     if seen is not None and ev.uid is not None:
         yield from (PathAccess(path, "read", ev.uid, ev.gids) for path in _places(_name(seen)))
@@ -73,7 +78,16 @@ def probes(ev: Evidence) -> Iterator[Probe[Any]]:
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding when the file is in none of the usual directories."""
+    """Yield the finding when the file is in none of the usual directories, or not where it is named."""
+    for trouble in troubles(ev, ROLES, {Kind.MISSING}) if ev.ahead else ():
+        path = trouble.use.path
+        yield _found(
+            f"The ROM file '{path}', which the definition names, does not exist.",
+            path,
+            trouble.certainty,
+            (_nowhere(path),),
+            (edit(f"put the file there, or correct or remove <rom file='{path}'/>"),),
+        )
     seen = said(ev).find(_WORDS)
     if seen is None:
         return
@@ -86,14 +100,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen.quote,
         *([_nowhere(name)] if looked else []),
     ]
-    yield _found(
-        f"The ROM file '{name}' is not installed where QEMU looks for it.",
-        name,
-        Certainty.PROVEN if looked else Certainty.POSSIBLE,
-        tuple(evidence),
-        (packages.install(ev, "roms"),),
-        seen.at,
-    )
+    sentence = f"The ROM file '{name}' is not installed where QEMU looks for it."
+    fix = packages.install(ev, "roms")
+    if name.startswith("/"):
+        sentence = f"The ROM file '{name}', which the definition names, does not exist."
+        fix = edit(f"put the file there, or correct or remove <rom file='{name}'/>")
+    certainty = Certainty.PROVEN if looked else Certainty.POSSIBLE
+    yield _found(sentence, name, certainty, tuple(evidence), (fix,), seen.at)
 
 
 def _name(seen: Seen) -> str:

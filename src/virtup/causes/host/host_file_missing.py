@@ -26,6 +26,7 @@ from functools import partial
 from virtup.causes.finding import Finding, Fix
 from virtup.causes.paths import Kind, Trouble, file_probes, troubles
 from virtup.causes.usage import Role
+from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -88,4 +89,6 @@ def _fix(trouble: Trouble) -> Fix:
     if any(_PIPE.search(quote) for quote in trouble.quotes):
         ends = f"{shlex.quote(path + '.in')} {shlex.quote(path + '.out')}"
         return Fix("make the pipe, and let QEMU's user read and write it", (f"mkfifo {ends}",))
+    if path == "/dev/hwrng":
+        return edit("take the random numbers from /dev/urandom: this host has no such hardware")
     return Fix(f"put the file there, or correct '{path}' in the definition")

@@ -46,7 +46,6 @@ _SAID = (
     "version 4\n"
 )
 POSITIVE = (
-    Evidence(stderr=_SAID, argv=_ARGV),
     Evidence(
         stderr=_SAID,
         argv=_ARGV,
@@ -55,6 +54,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(stderr=_SAID, argv=_ARGV),
     Evidence(argv=_ARGV, uid=991, host={ImageInfo("/img/a.qcow2"): ImageFact("qcow2")}),
     Evidence(stderr="qemu-system-x86_64: unsupported version 4 of the stream\n"),
 )
@@ -69,40 +69,33 @@ def probes(ev: Evidence) -> Iterator[ImageInfo]:
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield one finding for each image that this QEMU cannot know."""
+    """Yield one finding for each image that no QEMU knows; words alone are another cause's."""
     told = said(ev).find(_WORDS)
     if told is not None and not _IN_IMAGE.search(told.line):
         told = None
     path = image_of(ev.argv, told.line) if told else ""
-    shown = False
     for use in files(ev.argv):
         image = use.role is Role.DISK and use.format not in {"raw", ""}
         fact = ev.fact(ImageInfo(use.path)) if image else None
         if fact is not None and fact.unsupported:
-            shown = True
             seen = told if path in {"", use.path} else None
-            yield _finding(use.path, fact.unsupported, seen, fact)
-    if told is not None and not shown:
-        yield _finding(path, told["what"] or told["old"], told, None)
+            yield _finding(use.path, fact.unsupported, seen)
 
 
-def _finding(path: str, what: str, told: Seen | None, fact: ImageFact | None) -> Finding:
-    noun = f"The disk image '{path}'" if path else "A disk image"
+def _finding(path: str, what: str, told: Seen | None) -> Finding:
     quotes = (told.quote,) if told else ()
-    seen = (f"this host: the header of '{path}' has {what}",) if fact is not None else ()
-    where = shlex.quote(path) if path else "IMAGE"
     fixes = (
         Fix(
             "use a newer QEMU, or convert the image with the one that made it",
-            (f"qemu-img convert -O qcow2 -o compat=1.1 {where} NEW",),
+            (f"qemu-img convert -O qcow2 -o compat=1.1 {shlex.quote(path)} NEW",),
         ),
         Fix("or restore it from a backup: a damaged header looks the same"),
     )
     return _found(
-        f"{noun} is qcow2 of a kind that this QEMU does not support: {what}.",
+        f"The disk image '{path}' is qcow2 of a kind that this QEMU does not support: {what}.",
         path,
-        Certainty.PROVEN if fact is not None else Certainty.LIKELY,
-        (*quotes, *seen),
+        Certainty.PROVEN,
+        (*quotes, f"this host: the header of '{path}' has {what}"),
         fixes,
         told.at if told else NOWHERE,
     )

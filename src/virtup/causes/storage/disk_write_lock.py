@@ -25,14 +25,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
+from virtup.causes import definition
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
-from virtup.causes.paths import below
+from virtup.causes.paths import access, below
 from virtup.causes.usage import FileUse, Role, files, images
 from virtup.causes.who import edit, holder, holders
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
-from virtup.model.probe import Holder, LockFact, LockHolder
+from virtup.model.probe import Holder, LockFact, LockHolder, PathAccess, PathFact, Probe
 from virtup.model.repair import ShutDownGuest
 
 CODE = "VU002"
@@ -80,6 +83,20 @@ POSITIVE = (
         },
     ),
     Evidence(error="Failed to acquire lock: Lease is held by another host"),
+    Evidence(
+        stderr=_WORDS,
+        argv=(
+            "/usr/bin/qemu-system-x86_64",
+            *("-drive", "file=/img/a.qcow2", "-drive", "file=/img/link.qcow2"),
+        ),
+        uid=991,
+        host={
+            PathAccess(path, "write", 991): PathFact(
+                exists=True, kind="file", allowed=True, target="/img/a.qcow2"
+            )
+            for path in ("/img/a.qcow2", "/img/link.qcow2")
+        },
+    ),
 )
 NEGATIVE = (
     Evidence(
@@ -91,11 +108,13 @@ NEGATIVE = (
 )
 
 
-def probes(ev: Evidence) -> Iterator[LockHolder]:
+def probes(ev: Evidence) -> Iterator[Probe[Any]]:
     """Ask who locks the image that the words name, else each writable image."""
+    seen = said(ev).find(_LOCK)
     if ev.ahead:
         yield from (LockHolder(use.path) for use in _opened(ev))
-    seen = said(ev).find(_LOCK)
+    if ev.uid is not None and (ev.ahead or seen is not None):
+        yield from (access(ev, use) for use in images(ev.argv) if use.path[:1] == "/")
     if seen is not None:
         yield from (LockHolder(path) for path in _paths(ev, seen))
 
@@ -110,7 +129,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     held = {path: by for path in paths if (by := _others(ev, path))}
     for path, by in held.items():
         yield _finding(ev, seen, path, by)
-    if not held:
+    twice = [] if held else list(_twice(ev))
+    for found in twice:
+        yield replace(found, evidence=(seen.quote, *found.evidence), at=seen.at)
+    if not held and not twice:
         yield _finding(ev, seen, paths[0] if len(paths) == 1 else "", ())
 
 
@@ -141,16 +163,33 @@ def _twice(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each image that the guest itself has twice, and writes to."""
     known: dict[str, FileUse] = {}
     for use in images(ev.argv):
-        first = known.setdefault(use.path, use)
+        fact = ev.fact(access(ev, use))
+        real = fact.target if fact is not None and fact.lacks != "search" else ""
+        first = known.setdefault(real or use.path, use)
         alike = use.shared and first.shared and {use.format, first.format} == {"raw"}
         if first is use or alike or not (use.write or first.write) or not use.path:
             continue
+        if first.path == use.path:
+            noun, seen = f"'{use.path}'", f"the command line opens '{use.path}' twice"
+        else:
+            noun = f"'{use.path}', by another name '{first.path}',"
+            seen = f"this host: '{use.path}' and '{first.path}' are the same file"
+        places = [*_targets(ev, first.path), *_targets(ev, use.path)]
+        where = " and ".join(f"'{one}'" for one in dict.fromkeys(places))
         sentence = (
-            f"The disk image '{use.path}' is in the guest twice, and one locks the other out."
+            f"The disk image {noun} is in the guest twice{f' ({where})' if where else ''}, and one "
+            "locks the other out."
         )
-        seen = (f"the command line opens '{use.path}' twice",)
         fixes = (edit("take one of the two out, or make both <readonly/>"),)
-        yield Finding(CODE, SLUG, sentence, use.path, Certainty.PROVEN, seen, fixes)
+        yield Finding(CODE, SLUG, sentence, use.path, Certainty.PROVEN, (seen,), fixes)
+
+
+def _targets(ev: Evidence, path: str) -> Iterator[str]:
+    """Yield the names that the guest's disks with the image *path* have in the definition."""
+    for disk in definition.devices(ev.definition, "disk"):
+        source, target = disk.find("source"), disk.find("target")
+        if source is not None and target is not None and path in source.values():
+            yield str(target.get("dev", ""))
 
 
 def _in_the_way(use: FileUse) -> Iterator[int]:

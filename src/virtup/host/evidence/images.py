@@ -184,7 +184,7 @@ def _ends(path: str) -> tuple[int, bytes, bytes]:
         os.close(number)
 
 
-def _header(head: bytes, size: int, tail: bytes) -> Header:
+def _header(head: bytes, size: int, tail: bytes = b"") -> Header:
     if head.startswith(_QCOW2):
         return _qcow2(head, size)
     if head.startswith(b"QED\0"):
