@@ -16,6 +16,7 @@ Plug it in, or correct the path; `/dev/serial/by-id/...` does not change with th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -52,6 +53,8 @@ NEGATIVE = (
     ),
 )
 
+_LINE = re.compile(r"/dev/(?:tty|lp|parport|serial)")
+"""What is plugged in: a serial line or a printer's port."""
 _found = partial(Finding, CODE, SLUG)
 
 
@@ -71,6 +74,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
             ),
             edit("or start without it: <serial type='pty'>"),
         ]
+        if not _LINE.match(path):
+            fixes = [Fix(f"make '{path}' again, or correct it in the definition")]
         seen = (f"this host has no '{fact.missing or path}'",) if fact else ()
         yield _found(
             f"The host's device '{path}' does not exist.",

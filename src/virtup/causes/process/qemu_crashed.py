@@ -34,7 +34,7 @@ CODE = "VU052"
 SLUG = "qemu-crashed"
 
 _WORDS = re.compile(
-    r"(?:assertion [`'\"‘][^\n]*['’\"] failed|\bcode should not be reached"
+    r"(?:assertion [`'\"‘][^\n]*['’\"] failed|\bERROR:\S+\.c:\d+:[^\n]*assertion failed|\bcode should not be reached"
     r"|segmentation fault|aborted \(core dumped\)|\*\*\* stack smashing detected"
     r"|double free or corruption|crashed program: \S*(?:qemu|kvm)|malloc\(\): |free\(\): invalid)[^\n]*",
     re.IGNORECASE,
@@ -54,6 +54,7 @@ POSITIVE = (
         signal=6,
         stderr="qemu-system-x86_64: ../hw/pci/pci.c:1: pci_bus_reset: Assertion `bus' failed.\n",
     ),
+    Evidence(signal=6, stderr="ERROR:../hw/core/machine.c:119:numa: assertion failed: (x)\n"),
     Evidence(
         error="qemu-system-x86_64: ../block.c:42: bdrv_close: Assertion `!bs->refcnt' failed."
     ),
@@ -64,6 +65,12 @@ NEGATIVE = (
 )
 
 _found = partial(Finding, CODE, SLUG)
+
+
+def _is_own(line: str, pid: int) -> bool:
+    """Is a line of the kernel's log not another program's that has, or had, the same number?"""
+    named = re.search(rf"([^\s\[\]]+)\[{pid}\]", line)
+    return named is None or _QEMU.search(named[1]) is not None
 
 
 def probes(ev: Evidence) -> Iterator[KernelLog]:
@@ -85,7 +92,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         sentence += f" by signal {ev.signal} ({name(ev.signal)}): {CRASHES[ev.signal]}"
         evidence.append(f"{whose(ev)} ended by signal {ev.signal}")
     log = ev.fact(KernelLog(ev.pid)) if ev.pid else None
-    evidence += list(log.lines[-1:]) if log else []
+    lines = [line for line in log.lines if _is_own(line, ev.pid or 0)] if log else []
+    evidence += lines[-1:]
     fix = Fix("update QEMU; report it with the backtrace when it stays", ("coredumpctl info",))
     of_qemu = ev.argv or said(ev).find(_QEMU) is not None
     certainty = Certainty.LIKELY if of_qemu else Certainty.POSSIBLE

@@ -59,6 +59,10 @@ def probes(ev: Evidence) -> Iterator[KernelLog]:
         yield KernelLog(ev.pid)
 
 
+_LIMITS = {24: "its limit of processor time", 25: "its limit of file size"}
+"""What the kernel sends by itself when a limit is reached (setrlimit(2)): SIGXCPU, SIGXFSZ."""
+
+
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding when a signal of somebody else's ended QEMU."""
     if ev.signal is not None and ev.signal not in CRASHES and not is_oom(ev):
@@ -69,6 +73,12 @@ def find(ev: Evidence) -> Iterator[Finding]:
             evidence.append("this host: the kernel's log has no kill of it for lack of memory")
             sentence += ", sent by another process"
         fix = Fix("find what sent it, then start again", ("dmesg -T | grep -i 'killed process'",))
+        if ev.signal in _LIMITS:
+            sentence = f"{whose(ev)} was ended by the kernel at {_LIMITS[ev.signal]} (signal {ev.signal}, {name(ev.signal)})"
+            fix = Fix(
+                "raise that limit where it is set: the daemon's unit, or the emulator's script"
+            )
+            evidence = evidence[:1]
         subject = f"signal {ev.signal}"
         yield _found(sentence + ".", subject, Certainty.PROVEN, tuple(evidence), (fix,), 0)
     elif ev.phase and ev.exit_status == 0:

@@ -28,7 +28,7 @@ from functools import partial
 from lxml import etree
 
 from virtup.causes import definition, revise
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.usage import Option, options
 from virtup.causes.who import edit
 from virtup.causes.words import Seen, said
@@ -113,7 +113,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         noun = definition.place(element) if element is not None else ""
         subject = _target(element) or alias or refused.option.name
         sentence = f"QEMU refuses {noun or 'its argument'} ('{subject}'): {why}."
-        fix = edit(f"correct {noun or 'what makes ' + repr(subject)}")
+        fix = edit(f"correct {noun}") if noun else Fix("see what the option asks of the host")
     quotes = (refused.seen.quote,)
     yield _found(sentence, subject, Certainty.LIKELY, quotes, (fix,), refused.seen.at)
 
