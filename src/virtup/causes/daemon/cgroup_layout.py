@@ -36,7 +36,7 @@ _TOLD = Told(
         r"unable to initiali[sz]e (?P<subject>/\S*) cgroup",
         r"failed to create (?P<subject>v[12] controller \S+)[^\n]*",
         r"(?:unable|failed|cannot)(?: to)? create cgroup[^\n]*",
-        r"(?:unable to|cannot) find (?P<subject>'?\w+'? cgroups? controller mount|cgroup mount\w*)",
+        r"(?:unable to|cannot) find (?P<subject>'?\w+'? cgroups? controller mount)",
         r"cgroups? controller '?(?P<subject>[\w,]+)'? (?:is )?not (?:mounted|available|found|enabled)",
         r"(?:unable|failed) to (?:write to|open|create) '?(?P<subject>/sys/fs/cgroup/(?!\S*(?:memsw|swap))[^'\s]*)'?: (?:device or resource busy|invalid argument|no such file|operation not (?:permitted|supported)|permission denied|read-only)",
         r"unknown (?:cgroups? )?controller '?(?P<subject>(?:cpu|cpuacct|cpuset|memory|devices|freezer|blkio|io|pids|net_cls|perf_event)\b)'?",
@@ -54,6 +54,7 @@ POSITIVE = (
     ),
 )
 NEGATIVE = (
+    Evidence(stderr="lxc: cannot find cgroup mount point for freezer\n"),
     Evidence(error="XML error: Unknown controller type 'nvme'"),
     Evidence(
         error="Unable to write to '/sys/fs/cgroup/memory/machine/memory.memsw.limit_in_bytes': No such file or directory"

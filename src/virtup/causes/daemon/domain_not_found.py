@@ -37,7 +37,7 @@ _TOLD = Told(
         r"no domain with matching (?:name|uuid|id) '?(?P<subject>[^'\n(]+?)'?(?: \([^)\n]*\))?$",
         r"failed to get domain '(?P<subject>[^'\n]+)'",
         r"no guest (?:virtual )?machines (?:are )?present",
-        r"domain not found(?!: no domain)[^\n]*",
+        r"domain not found: (?!no domain)[^\n]*",
     ),
     fixes=(
         Fix(
@@ -50,7 +50,10 @@ POSITIVE = (
     Evidence(error="error: failed to get domain 'vm1'"),
     Evidence(error="Domain not found: no domain with matching name 'vm1'"),
 )
-NEGATIVE = (Evidence(error="Network not found: no network with matching name 'default'"),)
+NEGATIVE = (
+    Evidence(error="samba-tool: ERROR: domain not found"),
+    Evidence(error="Network not found: no network with matching name 'default'"),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -38,10 +38,13 @@ _WORDS = re.compile(
     r"|(?:unknown|no such|invalid) user:? '?(?P<c>[\w.-]+)'?)[^\n]*",
     re.IGNORECASE,
 )
+_THEIRS = re.compile(r"qemu|libvirt|kvm|-runas|virt", re.IGNORECASE)
+"""Whose user it is: other programs say of theirs that it is unknown, too."""
 _SAID = "The user 'virtup-qemu' does not exist on this host."
 POSITIVE = (
     Evidence(phase="prepare", error=_SAID),
     Evidence(phase="prepare", error=_SAID, host={Account("virtup-qemu"): AccountFact()}),
+    Evidence(stderr="chown: invalid user: deploy\n"),
 )
 NEGATIVE = (
     Evidence(phase="prepare", error="The group 'kvm' does not exist on this host."),
@@ -72,7 +75,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     yield _found(
         f"The account '{name}', which QEMU is to run as, does not exist.",
         name,
-        Certainty.PROVEN if fact else Certainty.LIKELY,
+        Certainty.PROVEN if fact else _certainty(seen),
         (seen.quote, *((f"this host has no account '{name}'",) if fact else ())),
         (
             Fix(
@@ -84,6 +87,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
         ),
         seen.at,
     )
+
+
+def _certainty(seen: Seen) -> Certainty:
+    sure = not seen["c"] or _THEIRS.search(seen.line) is not None
+    return Certainty.LIKELY if sure else Certainty.POSSIBLE
 
 
 def _name(seen: Seen) -> str:

@@ -33,7 +33,7 @@ _TOLD = Told(
     phrases=(
         r"feature '?(?P<subject>[\w.-]+)'? required by cpu model \S+ not found",
         r"(?:cannot|failed to|unable to|couldn't) (?:load|find|parse|open) (?:the )?cpu map[^\n]*",
-        r"cpu_?map[^\n]{0,80}(?:unknown|duplicate|missing|invalid|no such file)[^\n]*",
+        r"\bcpu_?map\b[^\n]{0,80}(?:unknown|duplicate|missing|invalid|no such file)[^\n]*",
         r"(?:ancestor|base) (?:cpu )?model '?(?P<subject>[\w.-]+)'? not found[^\n]*",
         r"(?:unknown|undefined) (?:cpu )?vendor '?\S+'? referenced by cpu model '?(?P<subject>[\w.-]+)",
     ),
@@ -45,7 +45,10 @@ POSITIVE = (
         error="internal error: Feature amx-bf16 required by CPU model SapphireRapids not found"
     ),
 )
-NEGATIVE = (Evidence(error="Host CPU does not provide required features: svm"),)
+NEGATIVE = (
+    Evidence(stderr="libbpf: cpu_map__new: invalid cpu list\n"),
+    Evidence(error="Host CPU does not provide required features: svm"),
+)
 
 probes = _TOLD.probes
 find = _TOLD.find

@@ -26,7 +26,7 @@ CODE = "VU375"
 SLUG = "restore-ram-size-mismatch"
 
 _WORDS = re.compile(
-    r"(?:length|size) mismatch: (?P<block>(?![^:\s]*(?:/|:)[^\s]*\.rom)[^:\s]+)",
+    r"(?:length|size) mismatch: (?P<block>(?![^:\s]*(?:/|:)[^\s]*\.rom)[^:\s]+): 0x[\da-f]+ [^\n]*!= 0x",
     re.IGNORECASE,
 )
 POSITIVE = (
@@ -36,7 +36,7 @@ POSITIVE = (
         phase="load",
     ),
 )
-NEGATIVE = (states.NO_STREAM,)
+NEGATIVE = (states.NO_STREAM, Evidence(error="tar: size mismatch: 7 vs 9"))
 
 _STATE = states.Unrestored(
     CODE,
