@@ -70,6 +70,7 @@ class Work:
         self._may = _answer(run, yes=yes)
         self._start = start
         self._tried: set[str] = set()
+        self._declined: set[str] = set()
         self._transaction: str | None = None
         self._results: list[dict[str, Any]] = []
         self._left: list[dict[str, Any]] = []
@@ -108,12 +109,16 @@ class Work:
         """Do the first way out that may be gone and works; tell whether one did."""
         shown = False
         for option in item["options"]:
-            if option["key"] in self._tried or option["obstacle"]:
+            if option["key"] in self._tried | self._declined or option["obstacle"]:
+                continue
+            asks = option["safety"] != AUTO
+            if asks and self._may is None:
                 continue
             if not shown:
                 self._tell(_cause(item))
                 shown = True
-            if option["safety"] != AUTO and not self._may(option):
+            if asks and self._may is not None and not self._may(option):
+                self._declined.add(option["key"])
                 continue
             self._tried.add(option["key"])
             if self._do(option):
@@ -265,14 +270,14 @@ def _list(run: Run, name: str) -> int:
 # -- asking and telling ------------------------------------------------------------------------
 
 
-def _answer(run: Run, *, yes: bool) -> Callable[[dict[str, Any]], bool]:
-    """Return who says whether what is not safe may be done."""
+def _answer(run: Run, *, yes: bool) -> Callable[[dict[str, Any]], bool] | None:
+    """Return who says whether what is not safe may be done; None where nobody can be asked."""
     import sys
 
     if yes:
         return lambda _option: True
     if run.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return lambda _option: False
+        return None
 
     def ask(option: dict[str, Any]) -> bool:
         import click
