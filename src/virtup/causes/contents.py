@@ -91,6 +91,8 @@ def _bad_kernel(ev: Evidence, subject: str) -> Shown | None:
         return holds(f"'{path}' ({fact.size} bytes) begins like no kernel")
     if fact.cut:
         return holds(f"'{path}' has {fact.size} bytes, less than its own header says")
+    if fact.kind == "arm64" and ev.emulator.endswith(("x86_64", "i386")):
+        return holds(f"'{path}' is a kernel for arm64")
     return refuted(f"'{path}' is a whole {fact.kind} kernel")
 
 

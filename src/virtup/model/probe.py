@@ -336,7 +336,9 @@ class ImageInfo(Probe[ImageFact]):
 class LinkFact(Fact):
     """A network interface of the host; ``kind`` is ``bridge``, ``tun``, ``bond``, ``other``...
 
-    ``ours``: the daemon may open it as a tap, or make it where it is missing.
+    ``ours``: the daemon may open it as a tap, or make it where it is missing. Of one whose kind
+    is ``tun``: ``packets``, it carries IP packets and no frames, so it is no tap; ``queues``, it
+    was made for several queues and opens for nobody who wants one.
     """
 
     exists: bool = False
@@ -346,6 +348,8 @@ class LinkFact(Fact):
     holders: tuple[Holder, ...] = ()
     nearby: tuple[str, ...] = ()
     ours: bool = True
+    packets: bool = False
+    queues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ another kernel than the one that runs), or QEMU or the daemon runs in a containe
 ## Strings it goes by
 - `could not open /dev/net/tun: No such file or directory`
 - `warning: could not open /dev/net/tun: no virtual network emulation` (QEMU before 1.3)
+- `cannot make the tap 'vnet0': Inappropriate ioctl for device` (it is no device)
 - `Unable to open /dev/net/tun, is tun module loaded?: No such device`
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Safety, mend
+from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety, mend
 from virtup.causes.words import Seen, errno_of, noted, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
@@ -38,6 +39,10 @@ DEVICE = "/dev/net/tun"
 OPEN = re.compile(
     r"(?:could not (?:open|configure)|unable to open|cannot open|failed to open|cannot access) '?/dev/net/tun'?"
     r"(?:, is tun module loaded\?)?:? ?(?P<err>[^\n]*)",
+    re.IGNORECASE,
+)
+_NO_TUN = re.compile(
+    r"cannot make the tap '[^'\n]*': inappropriate ioctl for device|/dev/net/tun'?: no such device",
     re.IGNORECASE,
 )
 UNSAID = "no virtual network emulation"
@@ -73,18 +78,21 @@ _found = partial(Finding, CODE, SLUG)
 
 def probes(ev: Evidence) -> Iterator[PathAccess]:
     """Ask for the device."""
-    if ev.plan.taps:
+    if ev.plan.taps or _NO_TUN.search(ev.error):
         yield PathAccess(DEVICE, "write")
     if ev.uid is not None and said(ev).find(OPEN) is not None:
         yield PathAccess(DEVICE, "write", ev.uid, ev.gids)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
-    """Yield the finding when the device is not there."""
-    node = ev.fact(PathAccess(DEVICE, "write")) if ev.plan.taps else None
-    if node is not None and node.missing:
+    """Yield the finding when the device is not there, or something else has its place."""
+    node = ev.fact(PathAccess(DEVICE, "write"))
+    if node is not None and node.missing and ev.plan.taps:
         yield _finding(None, node)
     seen = said(ev).find(OPEN)
+    if node is not None and node.exists and node.kind != "char":
+        yield _misplaced(seen or said(ev).find(_NO_TUN), f"is a {node.kind}, not that device")
+        return
     if seen is None:
         return
     unsaid = UNSAID in seen["err"]
@@ -98,6 +106,21 @@ def find(ev: Evidence) -> Iterator[Finding]:
             found = replace(found, evidence=(*found.evidence, note.quote))
         doubt = unsaid and note is None and fact is None
         yield replace(found, certainty=Certainty.POSSIBLE) if doubt else found
+    elif not unsaid and fact.kind == "char":
+        yield _misplaced(seen, "is a node with no driver behind it (module, or wrong numbers)")
+
+
+def _misplaced(seen: Seen | None, what: str) -> Finding:
+    """The finding of something that is where the device should be."""
+    commands = ("modprobe tun", f"rm {DEVICE}", f"mknod -m 0666 {DEVICE} c 10 200")
+    return _found(
+        f"{DEVICE} {what}.",
+        DEVICE,
+        Certainty.PROVEN,
+        (*((seen.quote,) if seen else ()), f"this host: {DEVICE} {what}"),
+        (Fix("load the module tun, and make the node anew", commands, Safety.CONFIRM),),
+        seen.at if seen else NOWHERE,
+    )
 
 
 def _finding(seen: Seen | None, fact: PathFact | None) -> Finding:

@@ -57,6 +57,8 @@ def _not_loadable(ev: Evidence, path: str) -> Shown | None:
     if not fact.size:
         return holds(f"'{path}' is empty")
     known = fact.kind in {"bzImage", "ELF"}
+    if fact.kind == "arm64" and usage.value(ev.argv, "initrd"):
+        return holds(f"'{path}' is a kernel for arm64")
     if not known and usage.value(ev.argv, "initrd"):
         return holds(f"'{path}' ({fact.size} bytes) begins like no kernel that takes an initrd")
     return None
@@ -78,8 +80,8 @@ _TOLD = Told(
         r"kernel (?:file |image )?(?:is )?(?:too short|truncated)[^\n]*",
     ),
     fixes=(
-        Fix("see what the file is", ("file PATH",)),
-        edit("name a kernel (vmlinuz, bzImage)"),
+        edit("name a kernel (vmlinuz, bzImage) of the guest's architecture"),
+        Fix("see what the file is", ("file {subject}",)),
     ),
     proof=contents.BAD_KERNEL,
     ahead=Ahead(
@@ -130,4 +132,14 @@ def find(ev: Evidence) -> Iterator[Finding]:
     named = [use.path for use in usage.files(ev.argv) if use.role is Role.KERNEL]
     for finding in _TOLD.find(ev):
         pathless = named and not finding.subject.startswith("/")
-        yield replace(finding, subject=named[0]) if pathless else finding
+        yield _of(named[0], finding) if pathless else finding
+
+
+def _of(path: str, finding: Finding) -> Finding:
+    """Return *finding* as one of the kernel at *path*."""
+    fixes = tuple(
+        replace(fix, commands=tuple(one.replace("NAME", path) for one in fix.commands))
+        for fix in finding.fixes
+    )
+    sentence = _TOLD.sentence.replace("{subject}", path)
+    return replace(finding, subject=path, sentence=sentence, fixes=fixes)

@@ -92,7 +92,7 @@ def image_info(probe: ImageInfo) -> ImageFact:
         format=header.format,
         size=size,
         virtual_size=header.virtual_size,
-        zeroed=size > 0 and not head.strip(b"\0"),
+        zeroed=size > 0 and header.format == "raw" and not head.strip(b"\0"),
         corrupt=header.corrupt,
         truncated=header.truncated,
         chain=chain,

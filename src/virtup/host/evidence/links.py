@@ -11,6 +11,8 @@ from virtup.model.probe import Holder, Link, LinkFact
 
 _NET = "/sys/class/net"
 _CAP_NET_ADMIN = 12
+_IFF_TUN, _IFF_MULTI_QUEUE = 0x0001, 0x0100
+"""Of <linux/if_tun.h>."""
 
 
 def link(probe: Link) -> LinkFact:
@@ -26,6 +28,7 @@ def link(probe: Link) -> LinkFact:
         if os.path.exists(f"{folder}/master")
         else ""
     )
+    flags = int(_read(f"{folder}/tun_flags").strip() or "0", 16)
     return LinkFact(
         exists=True,
         kind=what,
@@ -33,6 +36,8 @@ def link(probe: Link) -> LinkFact:
         owner=_read(f"{folder}/owner").strip(),
         holders=_tap_holders(probe.name) if what == "tun" else (),
         ours=_may_open(_read(f"{folder}/owner").strip(), _read(f"{folder}/group").strip()),
+        packets=bool(flags & _IFF_TUN),
+        queues=bool(flags & _IFF_MULTI_QUEUE),
     )
 
 
