@@ -118,7 +118,7 @@ class PoolStore:
                 "",  # libvirtd's own says no more
                 self._boot,
             )
-        except FileNotFoundError:
+        except OSError:  # none there, or nothing to go by
             first = True
         if first:
             for name in self._disk.list_dir(self._active):

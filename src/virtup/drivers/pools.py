@@ -144,7 +144,7 @@ class Pools:
         document = _complete(xml)
         async with self._lock:
             known = self._conflict(document)
-            await asyncio.to_thread(self._store.write, document)
+            await _on_disk(self._store.write, document)
             if known is None:
                 known = self._by_name[document.name] = Pool(document, persistent=True)
             known.definition, known.persistent = document, True
@@ -155,7 +155,7 @@ class Pools:
         """Forget a definition; what is in the directory stays."""
         async with self._lock:
             _require_inactive(pool)
-            await asyncio.to_thread(self._store.remove, pool.name)
+            await _on_disk(self._store.remove, pool.name)
             self._forget(pool)
             self._tell(pool, Change.UNDEFINED)
 
@@ -164,7 +164,7 @@ class Pools:
         async with self._lock:
             if not pool.persistent:
                 raise InternalError("pool has no config file")
-            await asyncio.to_thread(self._store.set_autostart, pool.name, autostart)
+            await _on_disk(self._store.set_autostart, pool.name, autostart)
             pool.autostart = autostart
 
     def _conflict(self, document: documents.Pool) -> Pool | None:
@@ -214,7 +214,7 @@ class Pools:
         if build:
             await asyncio.to_thread(_build, document)
         await require_directory(document.target.path, pool.name)
-        await asyncio.to_thread(self._store.write_active, document)
+        await _on_disk(self._store.write_active, document)
         pool.live = document
         self._tell(pool, Change.STARTED)
 
@@ -222,7 +222,7 @@ class Pools:
         """Make a pool inactive; what is in it stays, and guests that use it run on."""
         async with self._lock:
             pool.require_active()
-            await asyncio.to_thread(self._store.remove_active, pool.name)
+            await _on_disk(self._store.remove_active, pool.name)
             pool.live = None
             if not pool.persistent:
                 self._forget(pool)
@@ -311,12 +311,22 @@ class Pools:
 
     async def _start_with_host(self, pool: Pool) -> None:
         try:
+            await require_directory(pool.path, pool.name)  # beside the others, as it may take long
             await self.start(pool)
-        except (SystemError_, OSError) as error:
-            log.error("storage pool '%s' does not start with the host: %s", pool.name, error)
+        except SystemError_ as error:
+            why = error.message.partition("\n")[0]
+            log.error("storage pool '%s' does not start with the host: %s", pool.name, why)
 
     def _tell(self, pool: Pool, change: Change) -> None:
         self._events.emit(PoolEvent("lifecycle", pool.ref, int(change)))
+
+
+async def _on_disk(act: Callable[..., None], *args: object) -> None:
+    """Have the store do *act*; raises SystemError_ where the disk does not take it."""
+    try:
+        await asyncio.to_thread(act, *args)
+    except OSError as error:
+        raise SystemError_(f"cannot write '{error.filename}': {error.strerror}") from error
 
 
 def refuse_flags(flags: int, known: int) -> None:

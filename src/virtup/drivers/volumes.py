@@ -55,14 +55,6 @@ class Volumes:
 
     # -- finding -------------------------------------------------------------------------------
 
-    async def all(self, pool: Pool) -> list[Entry]:
-        """Return what is in an active pool, by name."""
-        pool.require_active()
-        try:
-            return await looked_at(lambda: storage.entries(pool.path), pool.path)
-        except OSError as error:
-            raise _unreadable(error, pool.path) from error
-
     async def names(self, pool: Pool) -> list[str]:
         """Return the names of what is in an active pool, in order."""
         pool.require_active()
@@ -104,22 +96,26 @@ class Volumes:
             raise ConfigUnsupported(
                 f"storage pool '{pool}' containing volume '{volume}' is not active"
             )
-        found = await self._look(known, volume)
-        if found is None:
+        path = os.path.join(known.path, volume)
+        try:
+            kind = await looked_at(lambda: storage.kind(known.path, volume), known.path)
+        except OSError as error:
+            raise _unreadable(error, path) from error
+        if not kind:
             raise VolumeNotFound(
                 f"no storage vol with matching name '{volume}' in pool '{pool}' ('{known.path}')"
             )
-        if found.is_dir:
+        if kind == "dir":
             raise ConfigUnsupported(
                 f"volume '{volume}' of storage pool '{pool}' is a directory, accepted for a disk "
-                f"is a file ('{found.path}')"
+                f"is a file ('{path}')"
             )
-        return found.path
+        return path
 
     async def _look(self, pool: Pool, name: str) -> Entry | None:
         try:
             return await looked_at(lambda: storage.entry(pool.path, name), pool.path)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise _unreadable(error, os.path.join(pool.path, name)) from error
 
     # -- described -----------------------------------------------------------------------------
@@ -226,9 +222,8 @@ class Volumes:
             )
 
 
-def _unreadable(error: OSError | ValueError, path: str) -> SystemError_:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return SystemError_(f"cannot read '{path}': {reason}")
+def _unreadable(error: OSError, path: str) -> SystemError_:
+    return SystemError_(f"cannot read '{path}': {error.strerror}")
 
 
 async def _format_below(below: VolumeBacking) -> str:
@@ -273,7 +268,7 @@ def _backing(entry: Entry) -> VolumeBacking:
     folder, name = os.path.split(entry.backing)
     try:
         found = storage.answered(lambda: storage.entry(folder, name), entry.backing)
-    except (OSError, ValueError):
+    except OSError:
         found = None
     format = entry.backing_format or (found.format if found is not None else None)
     return VolumeBacking(

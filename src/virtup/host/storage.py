@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from virtup.host.bounded import each_within
 from virtup.host.evidence import images
@@ -108,39 +108,43 @@ def entry(folder: str, name: str) -> Entry | None:
 
     Links are followed; sockets, pipes and devices are no volumes. Raises OSError.
     """
-    if not is_name(name):
+    seen = _stat(folder, name)
+    if seen is None:
         return None
     path = os.path.join(folder, name)
-    try:
-        seen = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     if stat.S_ISDIR(seen.st_mode):
         return _entry(path, seen, Header("dir", virtual_size=0), is_dir=True)
     if not stat.S_ISREG(seen.st_mode):
         return None
-    return _entry(path, seen, images.read_header(path))
+    try:
+        return _entry(path, seen, images.read_header(path))
+    except ValueError:  # no file any more
+        return None
+
+
+def kind(folder: str, name: str) -> Literal["file", "dir", ""]:
+    """Return what *name* in *folder* is, without a look into it; "" for nothing, or no volume.
+
+    Whoever has the file may read it where this process may not. Raises OSError.
+    """
+    seen = _stat(folder, name)
+    if seen is not None and stat.S_ISDIR(seen.st_mode):
+        return "dir"
+    return "file" if seen is not None and stat.S_ISREG(seen.st_mode) else ""
+
+
+def _stat(folder: str, name: str) -> os.stat_result | None:
+    if not is_name(name):
+        return None
+    try:
+        return os.stat(os.path.join(folder, name))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def is_name(name: str) -> bool:
     """Tell whether *name* can be that of a file in a directory."""
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
-
-
-def entries(folder: str) -> list[Entry]:
-    """Return the files and directories in *folder*, by name; what goes meanwhile is left out.
-
-    What may not be read is left out too, as nobody could use it. Raises OSError for the folder.
-    """
-    found = []
-    for name in names(folder):
-        try:
-            one = entry(folder, name)
-        except PermissionError:
-            continue
-        if one is not None:
-            found.append(one)
-    return found
 
 
 def _entry(path: str, seen: os.stat_result, header: Header, *, is_dir: bool = False) -> Entry:

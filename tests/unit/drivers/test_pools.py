@@ -304,3 +304,12 @@ async def test_pools_are_found(daemon: Again, folder: Path) -> None:
             look()
         assert caught.value.message.startswith("Storage pool not found: ")
         assert says in caught.value.message
+
+
+async def test_a_disk_that_does_not_take_it(daemon: Again, folder: Path) -> None:
+    pools = daemon()
+    await pools.open()
+    long = "p" * 300
+    with pytest.raises(SystemError_, match=f"cannot write '.*{long}.xml': File name too long"):
+        await pools.define(xml(long, folder), 0)
+    assert pools.all() == []

@@ -83,9 +83,9 @@ async def test_what_is_in_the_directory_is_in_the_pool(lab: Lab) -> None:
     (lab.folder / "link").symlink_to("late.img")
     (lab.folder / "broken").symlink_to("nowhere")
     os.mkfifo(lab.folder / "pipe")
-    found = {one.name: one for one in await lab.volumes.all(lab.pool)}
-    assert list(found) == ["a.qcow2", "late.img", "link", "sub"]
-    assert list(found) == await lab.volumes.names(lab.pool)
+    names = await lab.volumes.names(lab.pool)
+    assert names == ["a.qcow2", "late.img", "link", "sub"]
+    found = {name: await lab.volumes.by_name(lab.pool, name) for name in names}
     assert (found["a.qcow2"].format, found["a.qcow2"].capacity) == ("qcow2", 10 * MIB)
     assert (found["late.img"].format, found["late.img"].capacity) == ("raw", 5)
     assert (found["sub"].is_dir, found["sub"].format, found["sub"].allocation) == (True, "dir", 0)
@@ -256,3 +256,26 @@ async def test_a_pool_of_nothing_has_no_volumes() -> None:
     pools = Pools(PoolStore(places, ModelDisk(), "boot"), PoolEventBus())
     with pytest.raises(PoolNotFound):
         await Volumes(pools, lambda _: "").resolve(Handle("p", "a", "/a"))
+
+
+async def test_the_file_of_a_disk_need_not_be_readable_here(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab.folder / "a").touch()
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("virtup.host.evidence.images.read_header", refuse)
+    assert await lab.volumes.path_of("p", "a") == f"{lab.folder}/a"
+    with pytest.raises(SystemError_, match=f"cannot read '{lab.folder}/a': Permission denied"):
+        await lab.volumes.by_name(lab.pool, "a")
+
+
+async def test_names_that_are_no_text(lab: Lab) -> None:
+    (lab.folder / os.fsdecode(b"\xff\n<")).touch()
+    (name,) = await lab.volumes.names(lab.pool)
+    found = await lab.volumes.by_name(lab.pool, name)
+    assert os.fsencode(found.name) == b"\xff\n<"
+    document = await lab.volumes.xml(found)
+    assert document.encode("utf-8", "surrogateescape").count(b"\xff&#10;&lt;") == 3

@@ -57,14 +57,14 @@ async def list_all(client: Client, args: Args) -> Reply:
 async def list_active(client: Client, args: Args) -> Reply:
     """List the ids of the running guests."""
     ids = [guest.id for guest in client.hypervisor.domains.all() if guest.active]
-    return {"ids": ids[: _count(args["maxids"])]}
+    return {"ids": ids[: at_most(args["maxids"])]}
 
 
 @handles("CONNECT_LIST_DEFINED_DOMAINS")
 async def list_defined(client: Client, args: Args) -> Reply:
     """List the names of the guests that are off."""
     names = [guest.name for guest in client.hypervisor.domains.all() if not guest.active]
-    return {"names": names[: _count(args["maxnames"])]}
+    return {"names": names[: at_most(args["maxnames"])]}
 
 
 @handles("CONNECT_NUM_OF_DOMAINS")
@@ -97,7 +97,8 @@ async def by_id(client: Client, args: Args) -> Reply:
     return {"dom": domain_body(client.hypervisor.domains.by_id(args["id"]).ref)}
 
 
-def _count(wanted: int) -> int:
+def at_most(wanted: int) -> int:
+    """How many results a caller has room for; raises InvalidArgument for fewer than none."""
     if wanted < 0:
         raise InvalidArgument(f"the count of wanted results is negative: {wanted}")
     return wanted

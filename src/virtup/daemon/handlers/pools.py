@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from virtup.daemon.bodies import pool_body
 from virtup.daemon.handlers.domain import document
+from virtup.daemon.handlers.lists import at_most
 from virtup.daemon.registry import Args, Reply, handles
 from virtup.drivers.pools import refuse_flags
-from virtup.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from virtup.daemon.client import Client
@@ -63,13 +63,13 @@ def _named(client: Client, *, active: bool) -> list[str]:
 @handles("CONNECT_LIST_STORAGE_POOLS")
 async def list_active(client: Client, args: Args) -> Reply:
     """List the names of the active pools."""
-    return {"names": _named(client, active=True)[: _count(args["maxnames"])]}
+    return {"names": _named(client, active=True)[: at_most(args["maxnames"])]}
 
 
 @handles("CONNECT_LIST_DEFINED_STORAGE_POOLS")
 async def list_defined(client: Client, args: Args) -> Reply:
     """List the names of the pools that are not active."""
-    return {"names": _named(client, active=False)[: _count(args["maxnames"])]}
+    return {"names": _named(client, active=False)[: at_most(args["maxnames"])]}
 
 
 @handles("CONNECT_NUM_OF_STORAGE_POOLS")
@@ -100,12 +100,6 @@ async def by_uuid(client: Client, args: Args) -> Reply:
 async def by_path(client: Client, args: Args) -> Reply:
     """Find a pool by its directory."""
     return _reply(client.hypervisor.pools.by_path(args["path"]))
-
-
-def _count(wanted: int) -> int:
-    if wanted < 0:
-        raise InvalidArgument(f"the count of wanted results is negative: {wanted}")
-    return wanted
 
 
 # -- defined ---------------------------------------------------------------------------------------

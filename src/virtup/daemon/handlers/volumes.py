@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from virtup.daemon.bodies import pool_body
 from virtup.daemon.handlers.domain import document
+from virtup.daemon.handlers.lists import at_most
 from virtup.daemon.handlers.pools import pool_of
 from virtup.daemon.registry import Args, Reply, handles
 from virtup.drivers.pools import refuse_flags
 from virtup.drivers.volumes import DIRECTORY, FILE, GET_PHYSICAL, Handle
-from virtup.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from virtup.daemon.client import Client
@@ -42,10 +42,8 @@ async def list_all(client: Client, args: Args) -> Reply:
 @handles("STORAGE_POOL_LIST_VOLUMES")
 async def list_names(client: Client, args: Args) -> Reply:
     """List the names of the volumes of a pool."""
-    if args["maxnames"] < 0:
-        raise InvalidArgument(f"the count of wanted results is negative: {args['maxnames']}")
     names = await client.hypervisor.volumes.names(pool_of(client, args))
-    return {"names": names[: args["maxnames"]]}
+    return {"names": names[: at_most(args["maxnames"])]}
 
 
 @handles("STORAGE_POOL_NUM_OF_VOLUMES")
