@@ -5,7 +5,7 @@
                  [--json FILE] [--no-libvirt]
 
 create    an XML file on disk -> the guest runs; the whole life of the client process included
-refuse    the kernel is not readable: QEMU's own exit -> the client has printed why and ended
+refuse    a kernel that is not readable, a device that QEMU lacks: QEMU's exit -> the client has ended
 client    a client that needs no daemon: ``--version``
 parallel  several guests created at once, each by a client of its own
 save      1 and 4 GiB of random memory to a file, synced, and from it, not cached;
@@ -36,6 +36,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -209,6 +210,15 @@ def definition(place: Path, name: str, *, kernel: Path | None = None, emulator: 
     return path
 
 
+def with_argument(xml: str, *words: str) -> str:
+    """Return the definition *xml* with raw arguments for QEMU."""
+    raw = "".join(f"<qemu:arg value='{word}'/>" for word in words)
+    space = "http://libvirt.org/schemas/domain/qemu/1.0"
+    return xml.replace(
+        "</domain>", f"<qemu:commandline xmlns:qemu='{space}'>{raw}</qemu:commandline></domain>"
+    )
+
+
 def timed(client: lab.Client, *words: str | Path) -> tuple[float, subprocess.CompletedProcess[str]]:
     """Run one verb; the seconds that its process lived."""
     began = time.perf_counter()
@@ -243,8 +253,12 @@ def refuse(series: Series, clients: dict[str, lab.Client], place: Path, rounds: 
     stamps.chmod(0o666)
     emulator.write_text(STAMPED_QEMU.format(qemu=lab.QEMU, stamps=stamps))
     emulator.chmod(0o755)
-    path = definition(place, "bench-refuse", kernel=shut / "vmlinuz", emulator=str(emulator))
-    for number in range(rounds + 1):
+    closed = definition(place, "bench-refuse", kernel=shut / "vmlinuz", emulator=str(emulator))
+    unknown = definition(place, "bench-unknown", emulator=str(emulator))
+    unknown.write_text(with_argument(unknown.read_text(), "-device", "virtio-blk-pc"))
+    for number, (path, what) in product(
+        range(rounds + 1), ((closed, "refuse"), (unknown, "unknown"))
+    ):
         for who, client in clients.items():
             before = len(stamps.read_text().split())
             seconds, done = timed(client, "create", path)
@@ -252,9 +266,9 @@ def refuse(series: Series, clients: dict[str, lab.Client], place: Path, rounds: 
             assert done.returncode == 1, f"{who} started what it should refuse"
             exits = stamps.read_text().split()[before:]
             if number:
-                series.add("refuse, all of it", who, seconds)
-                if exits:
-                    series.add("refuse, after QEMU's exit", who, (ended - int(exits[-1])) / 1e9)
+                series.add(f"{what}, all of it", who, seconds)
+                if exits:  # the start's own comes first: what is asked of QEMU is asked after it
+                    series.add(f"{what}, after QEMU's exit", who, (ended - int(exits[0])) / 1e9)
 
 
 def client_alone(series: Series, _clients: dict[str, lab.Client], _p: Path, rounds: int) -> None:

@@ -528,3 +528,21 @@ def test_no_probes_need_no_time() -> None:
 def test_no_path_breaks_the_walk(path: str, need: str) -> None:
     assert isinstance(answer(PathAccess("/" + path, need, NOBODY)), PathFact | Unanswered)
     assert isinstance(answer(PathAccess(path, need, NOBODY)), PathFact | Unanswered)
+
+
+def test_an_emulator_is_asked_once_until_it_is_another(place: Path) -> None:
+    asked, program = place / "asked", place / "qemu-system-x86_64"
+    asked.touch()
+    asked.chmod(0o666)
+
+    def install(device: str) -> None:
+        program.unlink(missing_ok=True)
+        program.write_text(f"#!/bin/sh\necho >> {asked}\necho 'name \"{device}\"'\n")
+        program.chmod(0o755)
+
+    install("one")
+    probe = Devices(str(program), uid=NOBODY)
+    assert [answer(probe), answer(probe)] == [NamesFact(("one",))] * 2
+    assert asked.read_text() == "\n"
+    install("another")
+    assert answer(probe) == NamesFact(("another",))

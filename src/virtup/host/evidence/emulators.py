@@ -13,6 +13,7 @@ import struct
 import subprocess
 from collections.abc import Mapping
 
+from virtup.host.emulators import identify
 from virtup.host.evidence import paths
 from virtup.model.probe import (
     Asked,
@@ -195,8 +196,21 @@ def _names(probe: Asked, words: tuple[str, ...], pattern: str) -> NamesFact:
     return NamesFact(tuple(dict.fromkeys(name for name in found if name != "Supported")))
 
 
+_said: dict[object, str] = {}
+"""What emulators answered, by their file and modules, the question and who asked: that stays so."""
+SAID_MAX = 32
+
+
 def _help(probe: Asked, words: tuple[str, ...]) -> str:
-    return _run([probe.emulator, *words], probe.uid, probe.gids)
+    key = (identify(probe.emulator), words, probe.uid, probe.gids)
+    known = _said.get(key)
+    if known is None:
+        known = _run([probe.emulator, *words], probe.uid, probe.gids)
+        while len(_said) >= SAID_MAX:
+            _said.pop(next(iter(_said)), None)
+        if known:
+            _said[key] = known
+    return known
 
 
 def _run(
