@@ -13,7 +13,7 @@ from virtup.causes.proof import Proof, Shown, holds, refuted
 from virtup.causes.who import account, grant, mode
 from virtup.model.evidence import Evidence
 from virtup.model.probe import Account, Emulator, PathAccess, PathFact, Probe
-from virtup.model.probe_system import Module, Program, Setting
+from virtup.model.probe_system import Program, Setting
 
 
 def program_missing(
@@ -122,20 +122,6 @@ def script_broken(path: str) -> Proof:
         return (Emulator(subject if subject.startswith("/") else path),)
 
     return Proof(judges, asks)
-
-
-def module_missing(name: str, fix: Fix | None = None) -> Proof:
-    """Return the proof that the kernel module *name* is not loaded."""
-
-    def judges(ev: Evidence, _subject: str) -> Shown | None:
-        fact = ev.fact(Module(name))
-        if fact is None:
-            return None
-        if fact.loaded:
-            return refuted(f"the kernel module {name} is loaded")
-        return holds(f"the kernel module {name} is not loaded", fixes=(fix,) if fix else ())
-
-    return Proof(judges, lambda _ev, _subject: (Module(name),))
 
 
 def setting(path: str, wrong: tuple[str, ...], *, absent: bool = False) -> Proof:

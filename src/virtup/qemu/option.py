@@ -57,10 +57,6 @@ def object_(kind: str, content: Mapping[str, Any]) -> Option:
     return as_json("-object", {"qom-type": kind} | dict(content))
 
 
-class Null:
-    """Stands for JSON's null, as None means "left out"."""
-
-
 def word(value: object) -> str:
     """*value* as QEMU's key=value form has it: on and off for a bool."""
     if isinstance(value, bool):

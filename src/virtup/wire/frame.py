@@ -16,8 +16,6 @@ MESSAGE_BYTES_MAX = 33554432
 """The largest frame, its length word not counted (``VIR_NET_MESSAGE_MAX``)."""
 HEAD_BYTES = 28
 """Length word and header: the smallest frame."""
-STREAM_BYTES_MAX = 262120
-"""The most that one stream packet should carry (``VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX``)."""
 FDS_MAX = 32
 
 _HEAD = struct.Struct(">IIIiIII")

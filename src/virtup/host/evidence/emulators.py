@@ -186,11 +186,6 @@ def emulator(probe: Emulator) -> EmulatorFact:
     )
 
 
-def runs_here(machine: str, host: str) -> bool:
-    """Does the kernel of a *host* machine run programs for *machine*?"""
-    return machine in _RUNS_ON.get(host, {host})
-
-
 def _names(probe: Asked, words: tuple[str, ...], pattern: str) -> NamesFact:
     found = re.findall(pattern, _help(probe, words), re.MULTILINE)
     return NamesFact(tuple(dict.fromkeys(name for name in found if name != "Supported")))

@@ -13,7 +13,6 @@ from virtup.qemu.devices.place import place, virtio, virtio_name
 from virtup.qemu.option import Option, device, keyed, object_, on_off, plain
 
 ISA_PANIC_PORT = 0x505
-ITCO_MACHINES = ("q35", "pc-q35-")
 WATCHDOG_ACTIONS = {"dump": "pause"}
 """libvirt dumps a paused guest itself."""
 
