@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from virtup.drivers.saves import BOOTS_COLD, STAYS, Saves
 from virtup.errors import (
     Code,
+    ConfigUnsupported,
     InvalidArgument,
     OperationFailed,
     OperationInvalid,
@@ -27,7 +28,7 @@ from virtup.machine.save import restorer
 from virtup.machine.save.compress import format_of
 from virtup.machine.save.saver import SaveRequest, save
 from virtup.machine.states import Shutoff
-from virtup.model.domain import Domain, format_domain, parse_domain
+from virtup.model.domain import Domain, format_domain, parse_domain, stability
 from virtup.model.save_image import HEADER_BYTES, Damage, Head, ImageDamaged
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Saving:
         domain = await self.domain_of(image)
         if xml is not None:
             changed = await self.domain_of(image, xml)
-            restorer.require_guest(changed, domain.name, str(domain.uuid))
+            _require_same(changed, domain)
             domain = changed
         image = with_running(image, running_flag(flags))
         return replace(image, past_cache=bool(flags & SAVE_BYPASS_CACHE)), domain
@@ -248,7 +249,7 @@ class Saving:
 
     async def _same_guest(self, xml: str, known: Domain) -> str:
         domain = await self._launcher.complete(xml)
-        restorer.require_guest(domain, known.name, str(known.uuid))
+        _require_same(domain, known)
         return format_domain(domain, secure=True, inactive=True)
 
     async def verify(self, path: str) -> dict[str, Any]:
@@ -303,6 +304,12 @@ class Saving:
             log.warning("guest '%s': its save was cut short, it runs on", machine.name)
             durable.remove_durably(self._disk, note.temporary)
             await machine.after_cut_save()
+
+
+def _require_same(target: Domain, source: Domain) -> None:
+    """Refuse a definition in the place of another that the guest would find changed."""
+    if found := stability.difference(target, source):
+        raise ConfigUnsupported(found)
 
 
 def _acceptance(damage: ImageDamaged, path: str) -> str:
