@@ -66,8 +66,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
             ),
             (
                 Fix(
-                    f"restore '{use.path}' from a backup (keep the damaged file); only if it is a "
-                    "raw image that was never used, declare <driver type='raw'/>"
+                    f"restore '{use.path}' from a backup (keep the damaged file); declare it "
+                    "type='raw' only if it is a raw image that was never used"
                 ),
             ),
             told.at if told else NOWHERE,
