@@ -267,12 +267,7 @@ def test_where_the_time_went(make_daemon: Callable[..., lab.Daemon], guest_dir: 
     daemon.options = ("--config", str(config))
     daemon.start()
     scene = Scene(daemon, guest_dir)
-    wrapper = scene.place / "qemu"
-    wrapper.write_text(
-        f'#!/bin/sh\ncase "$*" in *guest=*) exec sleep 600 ;; esac\nexec {lab.QEMU} "$@"\n'
-    )
-    wrapper.chmod(0o755)
-    assert not scene.start((lab.QEMU, str(wrapper)))
+    assert not scene.start((lab.QEMU, str(_asleep(scene))))
     slow = scene.ask("why")["slow"]
     assert slow["step"] == "monitor"
     assert "Its time went into step 'monitor': 1." in scene.said("why")
@@ -280,6 +275,30 @@ def test_where_the_time_went(make_daemon: Callable[..., lab.Daemon], guest_dir: 
     steps = [line.split()[0] for line in shown.partition("Steps:\n")[2].splitlines()[:6]]
     assert steps == ["probe", "prepare", "exec", "monitor", "diagnose", "undo"]
     assert "##########" in next(line for line in shown.splitlines() if "monitor  " in line)
+
+
+def _asleep(scene: Scene) -> Path:
+    """Return an emulator that never answers."""
+    wrapper = scene.place / "qemu"
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$*" in *guest=*) exec sleep 600 ;; esac\nexec {lab.QEMU} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    return wrapper
+
+
+def test_a_start_that_was_given_up_leaves_a_record(scene: Scene) -> None:
+    scene.xml.write_text(scene.text.replace(lab.QEMU, str(_asleep(scene))))
+    starting = scene.daemon.virsh.popen("create", scene.xml)
+    destroy = ("destroy", "vm")
+    lab.eventually(
+        lambda: scene.daemon.virsh(*destroy, check=False).returncode == 0, "the guest is starting"
+    )
+    assert "destroyed while it started" in starting.communicate(timeout=lab.BOUND_S)[0]
+    (record,) = lab.eventually(lambda: scene.ask("attempts"), "there is a record")
+    assert record["verdict"] == "failed"
+    assert "destroyed" in record["error"]
+    assert record["findings"] == []
 
 
 def test_many_failures_do_not_push_the_last_good_start_out(

@@ -69,6 +69,9 @@ MISSING_EMPTIED, MISSING_DROPPED = 0, 1
 LONG_DEFINITION = 64 * 1024
 """A definition of more characters takes more than a few milliseconds to read."""
 
+GIVEN_UP = "the start was given up: the domain was destroyed, or the daemon ended, before it was up"
+"""What the record of a start says that nothing but a person or the daemon's end stopped."""
+
 FURTHER_S = 1.0
 """How long is looked, after a start that failed, for what else would keep the guest from starting."""
 
@@ -330,6 +333,11 @@ class Launcher:
         except VirtError as error:
             refused = StepFailed(error.message, self._validation(domain, error), error)
             await self._failed(refused, attempt, request, domain)
+            raise
+        except asyncio.CancelledError:
+            went = [step.name for step in attempt.steps if step.name != "undo"]
+            attempt.phase = went[-1] if went else ""
+            attempt.verdict, attempt.error = records.FAILED, GIVEN_UP
             raise
         else:
             attempt.verdict = records.RUNNING

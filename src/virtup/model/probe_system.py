@@ -180,13 +180,14 @@ class LogTail(Probe[LogTailFact]):
 
 @dataclass(frozen=True, slots=True)
 class ListenerFact(Fact):
-    """A UNIX socket; ``listening``: a process listens on it."""
+    """A UNIX socket; ``listening``: a process listens on it; ``holders``: those that have it open."""
 
     exists: bool = False
     listening: bool = False
     owner: str = ""
     group: str = ""
     mode: str = ""
+    holders: tuple[Holder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

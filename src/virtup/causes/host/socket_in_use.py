@@ -25,9 +25,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.who import holders
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence, Plan
-from virtup.model.probe import PathAccess, PathFact
+from virtup.model.probe import Holder, PathAccess, PathFact
 from virtup.model.probe_system import Listener, ListenerFact
 
 CODE = "VU419"
@@ -45,6 +46,9 @@ POSITIVE = (
     Evidence(phase="prepare", error=f"{_SAID}process 77 (socat) already listens there"),
     Evidence(phase="prepare", error=f"{_SAID}a file that is no socket has the name"),
     _AHEAD.with_facts({Listener(_PATH): ListenerFact(exists=True, listening=True)}),
+    _AHEAD.with_facts(
+        {Listener(_PATH): ListenerFact(True, True, holders=(Holder(7, "qemu-system-x86", "vm2"),))}
+    ),
     _AHEAD.with_facts(
         {
             Listener(_PATH): ListenerFact(exists=True),
@@ -77,13 +81,27 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each socket whose name is taken."""
     for seen in said(ev).find_all(_WORDS):
         shown = _shown(ev, seen["path"])
-        yield _finding(seen["path"], seen["who"], (seen.quote, *shown), seen.at, sure=bool(shown))
+        who = _guest(ev, seen["path"]) or seen["who"]
+        yield _finding(seen["path"], who, (seen.quote, *shown), seen.at, sure=bool(shown))
     for path in ev.plan.sockets:
         shown = _shown(ev, path)
         if shown:
             fact = ev.fact(Listener(path))
-            who = "a process" if fact is not None and fact.listening else ""
+            who = _who(fact) if fact is not None and fact.listening else ""
             yield _finding(path, who, shown, NOWHERE, sure=True)
+
+
+def _guest(ev: Evidence, path: str) -> str:
+    """Return the noun for the guest that listens on *path*, ``""`` when none does."""
+    fact = ev.fact(Listener(path))
+    by = [one for one in fact.holders if one.guest] if fact is not None else []
+    return holders(by) if by else ""
+
+
+def _who(fact: ListenerFact) -> str:
+    """Return the noun for those that listen: a guest, before the daemon that made its socket."""
+    by = [one for one in fact.holders if one.guest] or list(fact.holders)
+    return holders(by) if by else "a process"
 
 
 def _shown(ev: Evidence, path: str) -> tuple[str, ...]:

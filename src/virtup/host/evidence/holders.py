@@ -90,9 +90,13 @@ def port_holder(probe: PortHolder) -> PortFact:
             addresses[_address(local)] = None
     if not inodes:
         return PortFact()
+    return PortFact(True, next(iter(addresses)), of_sockets(inodes), tuple(addresses))
+
+
+def of_sockets(inodes: Iterable[str]) -> tuple[Holder, ...]:
+    """Return the processes that have a socket of one of *inodes* open."""
     wanted = {f"socket:[{inode}]" for inode in inodes}
-    by = holding(lambda _pid, _number, target: target in wanted)
-    return PortFact(True, next(iter(addresses)), by, tuple(addresses))
+    return holding(lambda _pid, _number, target: target in wanted)
 
 
 def process(probe: Process) -> ProcessFact:

@@ -11,7 +11,7 @@ import resource
 import stat
 import subprocess
 
-from virtup.host.evidence import hostfs, paths
+from virtup.host.evidence import holders, hostfs, paths
 from virtup.model.probe import PathAccess
 from virtup.model.probe_system import (
     CgroupFact,
@@ -231,13 +231,14 @@ def listener(probe: Listener) -> ListenerFact:
     if not os.path.exists(path):
         return ListenerFact()
     names = {probe.path, os.path.realpath(path)}
-    listens = False
+    inodes: list[str] = []
     for line in hostfs.read("/proc/net/unix", 1 << 23).splitlines()[1:]:
         fields = line.split(maxsplit=7)
         if len(fields) == 8 and fields[3] == _LISTENS and fields[7] in names:
-            listens = True
+            inodes.append(fields[6])
     seen = paths.path_access(PathAccess(path))
-    return ListenerFact(True, listens, seen.owner, seen.group, seen.mode)
+    by = holders.of_sockets(inodes) if inodes else ()
+    return ListenerFact(True, bool(inodes), seen.owner, seen.group, seen.mode, by)
 
 
 def cgroups(_: Cgroups) -> CgroupFact:
