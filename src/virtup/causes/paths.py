@@ -374,6 +374,12 @@ def _kind(failure: Failure | None, fact: PathFact | None) -> Kind | None:
     return shown or (told if told not in {Kind.MISSING, Kind.READONLY, Kind.LOOP} else None)
 
 
+FAULTS = frozenset(
+    ["Transport endpoint is not connected", "Stale file handle", "Input/output error"]
+)
+"""What a file system answers that does not work, in the words of the C locale."""
+
+
 def _shown(fact: PathFact) -> Kind | None:
     if fact.loop:
         return Kind.LOOP
@@ -381,7 +387,7 @@ def _shown(fact: PathFact) -> Kind | None:
         return Kind.NOT_A_DIRECTORY
     if fact.missing:
         return Kind.MISSING
-    if fact.error:
+    if fact.error in FAULTS:
         return Kind.FAULTY
     if fact.guarded:
         return Kind.GUARDED

@@ -60,6 +60,7 @@ _ERRNO_WORDS: tuple[tuple[int, str], ...] = (
     (errno.EROFS, "read-only file ?system"),
     (errno.ELOOP, "too many levels of symbolic links"),
     (errno.ENOTDIR, "not a directory"),
+    (errno.ENAMETOOLONG, "file name too long"),
     (errno.EISDIR, "is a directory"),
     (errno.ENOSPC, "no space left on device"),
     (errno.EDQUOT, "disk quota exceeded"),

@@ -23,7 +23,7 @@ from functools import partial
 
 from virtup.causes.finding import Certainty, Finding
 from virtup.causes.paths import Kind, barrier, file_probes, troubles
-from virtup.causes.usage import Role
+from virtup.causes.usage import Role, files
 from virtup.model.evidence import Evidence
 from virtup.model.probe import PathAccess, PathFact
 
@@ -54,6 +54,16 @@ POSITIVE = (
 NEGATIVE = (
     Evidence(stderr=_SAID),
     Evidence(
+        phase="prepare",
+        error="cannot access '/var/log/virtup/g.log': Is a directory",
+        uid=991,
+        host={
+            PathAccess("/var/log/virtup/g.log", "read", 991): PathFact(
+                exists=True, blocked="/var/log/virtup", lacks="search", mode="0700"
+            )
+        },
+    ),
+    Evidence(
         argv=_ARGV,
         uid=991,
         host={PathAccess("/home/me/share", "read", 991): PathFact(exists=True, allowed=True)},
@@ -70,9 +80,10 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each that a mode or an access list closes."""
+    opened = {use.path for use in files(ev.argv)}  # by QEMU: what the daemon opens is its own
     for trouble in troubles(ev, ROLES, {Kind.SEARCH, Kind.MODE}):
         path, noun = trouble.use.path, trouble.use.role.value
-        if path.startswith(OWN):
+        if path.startswith(OWN) or path not in opened:
             continue
         sentence, evidence, fixes = barrier(ev, trouble)
         if trouble.above:

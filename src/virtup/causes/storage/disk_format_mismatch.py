@@ -9,7 +9,8 @@ another. Most often a raw image is declared qcow2 after a conversion or a copy, 
 destroyed is seen as raw as well, so a raw finding is about the header, not about the content.
 
 ## What to do
-If the format was changed on purpose, declare the one it has. Never declare a damaged qcow2 image
+An image without `<driver type=.../>` is taken for raw: then a qcow2 image starts, and the guest sees
+no disk that it knows; `virtup check` warns of it. If the format was changed on purpose, declare the one it has. Never declare a damaged qcow2 image
 raw to get it started: the guest would write into qcow2's own tables.
 
 ## Strings it goes by
@@ -26,6 +27,7 @@ from functools import partial
 
 from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix, Safety
 from virtup.causes.usage import FileUse, Role, files, image_of
+from virtup.causes.who import edit
 from virtup.causes.words import Seen, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import ImageFact, ImageInfo
@@ -62,6 +64,12 @@ POSITIVE = (
         stderr='qemu-system-x86_64: -blockdev {"driver":"vmdk","file":"s"}: '
         "invalid VMDK image descriptor\n",
         argv=tuple(word.replace('"qcow2"', '"vmdk"') for word in ARGV),
+        uid=991,
+        host={ImageInfo("/img/a.img"): ImageFact("qcow2", size=196616)},
+    ),
+    Evidence(
+        phase="check",
+        argv=tuple(word.replace('"qcow2"', '"raw"') for word in ARGV),
         uid=991,
         host={ImageInfo("/img/a.img"): ImageFact("qcow2", size=196616)},
     ),
@@ -103,6 +111,28 @@ def find(ev: Evidence) -> Iterator[Finding]:
         yield _finding(use.path, use.format, fact.format, told if path in {"", use.path} else None)
     if told is not None and not proven:
         yield _finding(path, _format(told), "", told)
+    yield from _hidden(ev)
+
+
+def _hidden(ev: Evidence) -> Iterator[Finding]:
+    """Yield a warning for each image that a start would take for raw, and whose header says more.
+
+    It starts, and the guest gets the container's bytes for a disk; a guest may write such a header
+    into a raw disk itself, so nothing more is known.
+    """
+    for use in declared(ev) if ev.ahead else ():
+        fact = ev.fact(ImageInfo(use.path))
+        real = fact.format if fact is not None else ""
+        if use.format != "raw" or real in {"", "raw"}:
+            continue
+        yield _found(
+            f"The disk '{use.path}' is taken for raw and has the header of {real}: the guest would "
+            "see the image's tables, not the disk in it.",
+            use.path,
+            Certainty.POSSIBLE,
+            (f"this host: the header of '{use.path}' is that of format {real}",),
+            (edit(f"if it is a {real} image, declare <driver name='qemu' type='{real}'/>"),),
+        )
 
 
 def without_header(

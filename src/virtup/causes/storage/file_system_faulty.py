@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes.finding import Certainty, Finding, Fix
-from virtup.causes.paths import Kind, file_probes, troubles
+from virtup.causes.paths import Kind, Trouble, file_probes, troubles
 from virtup.causes.usage import Role
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -65,7 +65,9 @@ def probes(ev: Evidence) -> Iterator[PathAccess]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each file whose file system errs, by the host or by the words."""
     told = {seen["path"]: seen for seen in said(ev).find_all(_WORDS)}
-    for trouble in troubles(ev, ROLES, {Kind.FAULTY}):
+    faulty = list(troubles(ev, ROLES, {Kind.FAULTY}))
+    below = [one for one in faulty if not any(_holds(one, other) for other in faulty)]
+    for trouble in below:
         path, error = trouble.use.path, trouble.fact.error if trouble.fact else ""
         words = [seen for where, seen in told.items() if f"{path}/".startswith(f"{where}/")]
         quotes = trouble.quotes or tuple(seen.quote for seen in words[:1])
@@ -80,6 +82,11 @@ def find(ev: Evidence) -> Iterator[Finding]:
         sentence = f"The file system of '{path}' does not work: {words_of['why']}."
         quotes = (words_of.quote,)
         yield _found(sentence, path, Certainty.LIKELY, quotes, _fixes(path), words_of.at)
+
+
+def _holds(one: Trouble, other: Trouble) -> bool:
+    """Is it the mount point that is told, and the file on it is known?"""
+    return other.use.path.startswith(f"{one.use.path.rstrip('/')}/")
 
 
 def _fixes(path: str) -> tuple[Fix, ...]:
