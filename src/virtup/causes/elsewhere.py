@@ -33,9 +33,20 @@ BURST = timedelta(seconds=0.1)
 _CONTINUED = re.compile(r"(?:^[^\n]*[ \t]\\\r?\n)+[^\n]*", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"[A-Z_][A-Z0-9_]*=")
 _NAME = re.compile(r"<name>\s*([^<\s][^<]*?)\s*</name>")
-_MARKED = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d+);|</?(?:code|pre|p|br|div|span)\b")
+_MARKED = re.compile(
+    r"&(?:lt|gt|amp|quot|apos|nbsp|#x?[\da-fA-F]+);|</?(?:code|pre|p|br|div|span)\b"
+)
 _TAG = re.compile(r"</?(?:code|pre|p|br|div|span|b|i|em|strong)\b[^<>\n]*>", re.IGNORECASE)
 _CODE = re.compile(r"\\u([\da-fA-F]{4})")
+ESCAPED_MAX = 2
+"""A page that quotes a page marks its marks."""
+_UNSEEN = {0xA0: " ", 0x202F: " "} | dict.fromkeys((0, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+"""Characters that a page or an editor put in, and nobody sees."""
+_QUOTES = re.compile("‘([^‘’\n]*)’")
+_DOUBLE_QUOTES = re.compile("“([^“”\n]*)”")
+"""Quotes as word processors make them of those in a message."""
+_IN_PYTHON = re.compile(r"(?<!')\\'")
+"""A quote in a string as Python prints it; a shell's own has another quote before it."""
 _COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?![\w./:-]+')(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
@@ -76,7 +87,7 @@ def evidence(
         error=plain(_ends(error)),
         stderr=words,
         definition=xml,
-        notes=_ends(notes),
+        notes=plain(_ends(notes)),
         argv=command_line(words),
         guest=guest or (named[1] if named else ""),
     )
@@ -110,12 +121,15 @@ def _is_sure(finding: Finding) -> bool:
 
 def plain(text: str) -> str:
     """Return *text* without what pages, mails, terminals and the system log put around a message."""
-    text = text.replace("\r\n", "\n")
-    if _MARKED.search(text):
-        text = html.unescape(_TAG.sub("", text))
+    text = text.replace("\r\n", "\n").translate(_UNSEEN)
+    for _ in range(ESCAPED_MAX):
+        if _MARKED.search(text):
+            text = html.unescape(_TAG.sub("", text)).translate(_UNSEEN)
+    text = _QUOTES.sub(r"'\1'", _DOUBLE_QUOTES.sub(r'"\1"', text))
     text = _WRAPPED.sub(_message, text)
     if '\\"' in text or "\\u" in text:  # a string within JSON
         text = _CODE.sub(lambda code: chr(int(code[1], 16)), text).replace('\\"', '"')
+    text = _IN_PYTHON.sub("'", text)
     return _AROUND.sub("", _COLOUR.sub("", text))
 
 

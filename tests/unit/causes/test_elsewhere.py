@@ -185,3 +185,33 @@ def test_a_surer_answer_on_the_joined_lines_counts() -> None:
 )
 def test_what_another_program_says_is_possible_at_most(words: str, certainty: Certainty) -> None:
     assert elsewhere.judged(elsewhere.evidence(words))[0].certainty is certainty
+
+
+LOCKED = "x: Could not open '/v/a.qcow2': No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        LOCKED.replace(" ", "\xa0"),
+        f"\ufeff{LOCKED}\0",
+        LOCKED.replace(": ", ": \u200b"),
+        LOCKED.replace("'", "&#x27;"),
+        LOCKED.replace("'", "&amp;#39;"),
+        LOCKED.replace("'", "&quot;").replace("&quot;", "&#39;"),
+        LOCKED.replace("'", "\\'"),
+        LOCKED.replace("'/", "‘/").replace("2'", "2’"),
+        f"\x1b[1;31m\x1b[K{LOCKED}\x1b[m\x1b[K",
+    ],
+)
+def test_what_nobody_sees_and_how_quotes_are_drawn_is_nothing(form: str) -> None:
+    assert elsewhere.plain(form) == LOCKED
+
+
+def test_a_shells_own_quote_stays() -> None:
+    assert elsewhere.plain("-name 'it'\\''s'") == "-name 'it'\\''s'"
+
+
+def test_notes_are_read_as_plainly_as_words() -> None:
+    seen = elsewhere.evidence(notes="kvm: disabled by bios &lt;see dmesg&gt;\r\n")
+    assert seen.notes == "kvm: disabled by bios <see dmesg>\n"
