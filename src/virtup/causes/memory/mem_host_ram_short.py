@@ -106,7 +106,7 @@ def _refused(asked: int, fact: MemoryFact) -> str:
     It does not look at what is available, unless it is told to (overcommit-accounting.rst): by
     default it refuses what is more than all of the host's memory and swap.
     """
-    if 0 <= fact.address_limit_kib < asked:
+    if 0 <= fact.address_limit_kib <= asked:
         return f"a process may have {mib(fact.address_limit_kib)} ({_LIMIT})"
     total = fact.total_kib + fact.swap_total_kib
     if fact.overcommit == 0 and asked > total > 0:
@@ -116,10 +116,14 @@ def _refused(asked: int, fact: MemoryFact) -> str:
     return ""
 
 
+_OWN_KIB = 1 << 20
+"""What QEMU itself maps beside the guest's memory: its libraries, stacks, TCG's translations."""
+
+
 def _short(asked: int, fact: MemoryFact) -> str:
     if not asked:
         return ""
-    if 0 <= fact.address_limit_kib < asked:
+    if 0 <= fact.address_limit_kib < asked + _OWN_KIB:
         return f"a process may have {mib(fact.address_limit_kib)} ({_LIMIT})"
     if asked > fact.total_kib + fact.swap_free_kib:
         return f"it has {mib(fact.total_kib)} in all"
