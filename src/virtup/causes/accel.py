@@ -24,7 +24,7 @@ _NONE = re.compile(
     r"(?:domain requires kvm|host does not support domain type '?kvm|type=kvm\b[^\n]*not found|get preferred machine for \S+ type=kvm|does not support virt type 'kvm'"
     r"|could not find capabilities for (?:arch=\S+ )?domaintype=kvm|does not support any virtuali[sz]ation options[^\n]*kvm"
     r"|invalid accelerator '?kvm|kvm virtuali[sz]ation configured, but not available"
-    r"|kvm acceleration can not be used|your cpu does not support kvm|kvm support is missing|kvm is not (?:available|supported)|/dev/kvm is (?:missing|not permitted|broken))[^\n]*",
+    r"|kvm acceleration can not be used|your cpu does not support kvm|kvm support is missing|kvm is not (?:available|supported)|'?/dev/kvm'? (?:is )?(?:missing|not (?:present|permitted|found)|broken))[^\n]*",
     re.IGNORECASE,
 )
 _FELL_BACK = re.compile(r"falling back to (?!kvm)\w+", re.IGNORECASE)

@@ -33,7 +33,7 @@ _TOLD = Told(
     sentence="The guest's memory hotplug is not described in full.",
     subject="maxMemory",
     phrases=(
-        r"both maximum memory size and memory slot count must be specified",
+        r"both maximum memory size and memory slot[^\n]*",
         r"at least one numa node has to be configured[^\n]*",
         r"(?:cannot use memory device|memory hotplug|maximum memory size)[^\n]*(?:not (?:supported|enabled|set|configured)|must be|requires|without)[^\n]*",
         r"memory (?:device )?slots? count[^\n]*exceed[^\n]*",
@@ -48,6 +48,7 @@ _TOLD = Told(
 )
 POSITIVE = (
     Evidence(error="XML error: both maximum memory size and memory slot count must be specified"),
+    Evidence(error="error: XML error: both maximum memory size and memory slot..."),
 )
 NEGATIVE = (Evidence(error="cannot set up guest memory 'pc.ram': Cannot allocate memory"),)
 

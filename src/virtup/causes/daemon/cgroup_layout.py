@@ -42,6 +42,7 @@ _TOLD = Told(
         r"unknown (?:cgroups? )?controller '?(?P<subject>(?:cpu|cpuacct|cpuset|memory|devices|freezer|blkio|io|pids|net_cls|perf_event)\b)'?",
         r"unable to find cgroup for (?P<subject>\S+)",
         r"unable to (?:set|get|modify)[^\n]*cgroup[^\n]*",
+        r"operation '(?P<subject>(?:set|get|allow|deny)(?:Cpu|Mem|Blkio|Freezer|Device|AllDevices)\w*)' not supported",
         r"at least one cgroup controller is required",
     ),
     fixes=(Fix("see what is mounted", ("mount -t cgroup,cgroup2",)),),
@@ -52,6 +53,7 @@ POSITIVE = (
     Evidence(
         error="Unable to write to '/sys/fs/cgroup/machine.slice/machine-qemu.scope/cgroup.subtree_control': Device or resource busy"
     ),
+    Evidence(error="Operation not supported: operation 'setBlkioWeight' not supported"),
 )
 NEGATIVE = (
     Evidence(stderr="lxc: cannot find cgroup mount point for freezer\n"),

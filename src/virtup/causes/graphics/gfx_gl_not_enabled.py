@@ -32,6 +32,7 @@ _TOLD = Told(
     subject="gl",
     phrases=(
         r"display backend does not have OpenGL support enabled[^\n]*",
+        r"display (?P<subject>[\w-]+) is incompatible with the GL context",
         r"\bopengl is not (?:available|enabled|supported)[^\n]*",
         r"OpenGL (?:support )?(?:is not|was not) (?:enabled|supported) (?:by|in|on) (?:the )?(?:display|qemu)?[^\n]*",
         r"(?:accel3d|3d acceleration|virgl)[^\n]{0,60}(?:requires|needs|without)[^\n]*(?:gl|opengl)[^\n]*",
@@ -43,6 +44,7 @@ POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: -device virtio-vga-gl: The display backend does not have OpenGL support enabled\n"
     ),
+    Evidence(stderr="qemu-kvm: Display spice is incompatible with the GL context\n"),
 )
 NEGATIVE = (Evidence(stderr="egl: no drm render node available\n"),)
 

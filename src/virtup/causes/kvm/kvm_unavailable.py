@@ -45,6 +45,7 @@ POSITIVE = (
         uid=991,
         host={Kvm(991): KvmFact(module="kvm", architecture="x86_64", guest_of="KVM")},
     ),
+    Evidence(error="hardware emulation device '/dev/kvm' not present"),
 )
 NEGATIVE = accel.OTHERWISE
 

@@ -41,6 +41,7 @@ _WORDS = re.compile(
     r"unsupported machine type(?: '(?P<a>[^'\n]+)')?"
     r"|unknown machine type '(?P<e>[^'\n]+)'|-M (?P<f>\S+): no such machine|supported machines are:"
     r"|does not support machine type '(?P<b>[^'\n]+)'"
+    r"|cannot find machine type (?P<g>\S+) for \w+/"
     r"|the machine '(?P<c>[^'\n]+)' is not supported by emulator"
     r"|machine type '(?P<d>[^'\n]+)' (?:is )?(?:not supported|does not exist|unknown)",
     re.IGNORECASE,
@@ -63,6 +64,7 @@ POSITIVE = (
         uid=991,
         host={Machines(_QEMU, 991): _NAMES},
     ),
+    Evidence(error="Cannot find machine type pc-q35-rhel9.2.0 for hvm/x86_64 in {...}"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: Property 'pc-i440fx-7.2-machine.frob' not found\n"),

@@ -42,6 +42,7 @@ _TOLD = Told(
         r"unsupported (?:qcow2?|qed|vmdk|vdi|vhdx) (?:image )?(?:feature\(s\):?|version) (?P<subject>[^\n]+)",
     ),
     doubtful=(
+        r"can't apply global (?P<subject>(?!\S*-cpu\.)[^\s=]+)[^\n]*: property '[^'\n]+' not found",
         r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
         r"this QEMU (?:binary )?(?:does not|doesn't) support (?P<subject>(?!passing|.{0,40}(?:video|spice|kvm|io_uring))[^\n]{2,60})",
         r"parameter '(?:driver|type|mode|qom-type)' does not accept value '(?P<subject>[^'\n]+)'",
@@ -58,6 +59,9 @@ POSITIVE = (
     ),
     Evidence(
         stderr='qemu-kvm: -blockdev {"node-name":"f","driver":"qcow2"}: Unsupported qcow2 feature(s): extended L2 entries\n'
+    ),
+    Evidence(
+        stderr="kvm: can't apply global PIIX4_PM.acpi-frob=off: Property 'PIIX4_PM.acpi-frob' not found\n"
     ),
 )
 NEGATIVE = (

@@ -35,12 +35,18 @@ _TOLD = Told(
         r"(?P<subject>virtiofs|vhost-?user\w*)[^\n]{0,40} requires? (?:shared memory|one or more NUMA|share=on|memory)[^\n]*",
         r"(?P<subject>vhost-user\w*|virtio-?fs)[^\n]*(?:not shared|without shared|mem-share|share=on)[^\n]*",
     ),
+    doubtful=(r"waiting for daemon failed: HandleRequest\(InvalidParam\)",),
     fixes=(
         edit("add <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"),
     ),
     proof=either(contradictions.NOT_SHARED, contradictions.UNSHARED_LINE),
 )
-POSITIVE = (Evidence(error="unsupported configuration: virtiofs requires shared memory"),)
+POSITIVE = (
+    Evidence(error="unsupported configuration: virtiofs requires shared memory"),
+    Evidence(
+        stderr="[2024-01-05T10:00:00Z ERROR virtiofsd] Waiting for daemon failed: HandleRequest(InvalidParam)\n"
+    ),
+)
 NEGATIVE = (Evidence(error="virtiofsd died unexpectedly"),)
 
 probes = _TOLD.probes

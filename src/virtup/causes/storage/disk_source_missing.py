@@ -30,7 +30,10 @@ _TOLD = Told(
     SLUG,
     sentence="A hard disk of the guest has no image.",
     subject="the disk",
-    phrases=(r"device needs media, but drive is empty",),
+    phrases=(
+        r"device needs media, but drive is empty",
+        r"'(?P<subject>\w+)' disk must not be empty",
+    ),
     fixes=(edit("give the disk its <source>, or remove it,"),),
     proof=contradictions.NO_SOURCE,
 )
@@ -38,6 +41,7 @@ POSITIVE = (
     Evidence(
         stderr="qemu-kvm: -device ide-hd,bus=ide.0,unit=0,drive=d,id=i: Device needs media, but drive is empty\n"
     ),
+    Evidence(error="unsupported configuration: 'scsi' disk must not be empty"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-kvm: -drive file=/dev/sr0: Could not open '/dev/sr0': No medium found\n"),
