@@ -307,5 +307,6 @@ def test_under_libvirts_own_names_the_plain_uri_reaches_virtupd(xml: Path) -> No
         "running",
         "Domain 'vm1' destroyed",
         "qemu",
+        "storage",
         "virtupd.lock",
     ]

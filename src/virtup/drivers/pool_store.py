@@ -121,11 +121,17 @@ class PoolStore:
         except OSError:  # none there, or nothing to go by
             first = True
         if first:
-            for name in self._disk.list_dir(self._active):
-                if name.endswith(".xml"):
-                    self._disk.unlink(f"{self._active}/{name}")
-            disk.write_at_once(self._disk, marker, self._boot.encode())
+            self._forget_active()
+            try:
+                disk.write_at_once(self._disk, marker, self._boot.encode())
+            except OSError as error:
+                log.error("that pools started with the host is not kept in '%s': %s", marker, error)
         return first
+
+    def _forget_active(self) -> None:
+        for name in self._disk.list_dir(self._active):
+            if name.endswith(".xml"):
+                self._disk.unlink(f"{self._active}/{name}")
 
     def _definition(self, name: str) -> str:
         return f"{self._definitions}/{name}.xml"

@@ -313,3 +313,23 @@ async def test_a_disk_that_does_not_take_it(daemon: Again, folder: Path) -> None
     with pytest.raises(SystemError_, match=f"cannot write '.*{long}.xml': File name too long"):
         await pools.define(xml(long, folder), 0)
     assert pools.all() == []
+
+
+async def test_a_full_disk_keeps_no_daemon_from_coming_up(
+    daemon: Again, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = daemon()
+    await first.open()
+    pool = await first.define(xml("p", folder), 0)
+    await first.set_autostart(pool, True)
+
+    def full(_self: FileDisk, path: str, _mode: int) -> int:
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(FileDisk, "create", full)
+    second = daemon("boot-2")
+    with caplog.at_level(logging.ERROR):
+        await second.open()
+    assert "that pools started with the host is not kept" in caplog.text
+    assert "'p' does not start with the host: cannot write" in caplog.text
+    assert not second.by_name("p").active
