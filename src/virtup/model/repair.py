@@ -252,25 +252,6 @@ class MakeTap(Repair):
 
 
 @dataclass(frozen=True, slots=True)
-class CopyFile(Repair):
-    """Put a copy of ``source`` where ``target`` is missing."""
-
-    kind: ClassVar[str] = "copy-file"
-    source: str
-    target: str
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """``cp -n``."""
-        return (f"cp -n {shlex.quote(self.source)} {shlex.quote(self.target)}",)
-
-    @property
-    def undo(self) -> tuple[str, ...]:
-        """``rm``."""
-        return (f"rm {shlex.quote(self.target)}",)
-
-
-@dataclass(frozen=True, slots=True)
 class SetFileAside(Repair):
     """Give a file that is in the way another name beside it: ``PATH.set-aside``."""
 
@@ -386,7 +367,6 @@ _KINDS: Mapping[str, type[Repair]] = {
         ReserveHugePages,
         MountHugePages,
         MakeTap,
-        CopyFile,
         SetFileAside,
         EditDefinition,
         DefineGuest,

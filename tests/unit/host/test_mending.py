@@ -257,32 +257,6 @@ def test_a_directory_below_a_file_is_refused(mender: HostMender, tmp_path: Path)
 
 
 @needs_acl
-def test_a_copy_is_made_and_removed(mender: HostMender, tmp_path: Path) -> None:
-    place = tmp_path / "nvram"
-    place.mkdir()
-    (tmp_path / "template").write_bytes(b"vars")
-    was = settled(place)
-    repair = r.CopyFile(str(tmp_path / "template"), str(place / "VARS"))
-    before, after = done(mender, repair)
-    assert (place / "VARS").read_bytes() == b"vars"
-    with pytest.raises(NotNeeded):
-        mender.survey(repair)
-    mender.undo(repair, before, after)
-    assert (tmp_path / "template").read_bytes() == b"vars"
-    assert picture(place) == was
-
-
-def test_a_copy_that_was_written_to_stays(mender: HostMender, tmp_path: Path) -> None:
-    (tmp_path / "template").write_bytes(b"vars")
-    repair = r.CopyFile(str(tmp_path / "template"), str(tmp_path / "VARS"))
-    before, after = done(mender, repair)
-    (tmp_path / "VARS").write_bytes(b"boot order")
-    with pytest.raises(ChangedSince, match="was written to since"):
-        mender.undo(repair, before, after)
-    assert (tmp_path / "VARS").read_bytes() == b"boot order"
-
-
-@needs_acl
 @pytest.mark.parametrize("crashed", [False, True])
 def test_a_file_is_set_aside_and_put_back(
     mender: HostMender, tmp_path: Path, *, crashed: bool

@@ -21,7 +21,6 @@ ALL = (
     r.ReserveHugePages(2048, 48, 2),
     r.MountHugePages(2048, "/dev/hugepages-2048kB"),
     r.MakeTap("tap7", 991, "virtup-qemu"),
-    r.CopyFile("/usr/share/VARS.fd", "/srv/VARS.fd"),
     r.SetFileAside("/srv/old"),
     r.EditDefinition((Change("os/type", "machine", "pc-9", "pc"), Change("uuid", old="x"))),
     r.DefineGuest("vm1"),

@@ -13,7 +13,7 @@ from virtup.host.mending.access import Granting, ModeSetting
 from virtup.host.mending.kernel import GroupJoining, HugePageReserving, ModuleLoading, TapMaking
 from virtup.host.mending.mounts import HugePageMounting, Remounting
 from virtup.host.mending.outcome import CannotRepair, ChangedSince, NotNeeded, State
-from virtup.host.mending.places import Copying, DirectoryMaking, SettingAside
+from virtup.host.mending.places import DirectoryMaking, SettingAside
 from virtup.model import repair as r
 
 __all__ = ["CannotRepair", "ChangedSince", "HostMender", "Mender", "NotNeeded", "State"]
@@ -42,7 +42,6 @@ _ACTS: dict[type[r.Repair], Any] = {
     r.ReserveHugePages: HugePageReserving(),
     r.MountHugePages: HugePageMounting(),
     r.MakeTap: TapMaking(),
-    r.CopyFile: Copying(),
     r.SetFileAside: SettingAside(),
 }
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +16,7 @@ from virtup.host.mending.outcome import (
     State,
     refused_as_one_sentence,
 )
-from virtup.model.repair import CopyFile, MakeDirectory, SetFileAside
+from virtup.model.repair import MakeDirectory, SetFileAside
 
 
 class DirectoryMaking:
@@ -45,49 +42,6 @@ class DirectoryMaking:
         above = os.path.dirname(before["made"][0])
         with _times_kept(above, before["above"], after.get("above")):
             mounts.remove(before["made"])
-
-
-class Copying:
-    """`CopyFile`."""
-
-    def survey(self, repair: CopyFile) -> State:
-        """Check that there is something to copy and a place for it."""
-        if os.path.lexists(repair.target):
-            raise NotNeeded(f"'{repair.target}' is there already")
-        if not os.path.isfile(repair.source):
-            raise CannotRepair(f"there is no file '{repair.source}' to copy")
-        above = os.path.dirname(repair.target)
-        if not os.path.isdir(above):
-            raise CannotRepair(f"there is no directory '{above}'")
-        with refused_as_one_sentence(f"read '{repair.source}'"):
-            return {"digest": _digest(repair.source), "above": _times(above)}
-
-    def do(self, repair: CopyFile, _before: State) -> State:
-        """Copy to a name of its own, then give the copy its name where there is still none."""
-        temporary = f"{os.path.dirname(repair.target)}/.virtup-{os.urandom(8).hex()}.new"
-        with refused_as_one_sentence(f"copy '{repair.source}' to '{repair.target}'"):
-            try:
-                shutil.copyfile(repair.source, temporary)
-                shutil.copymode(repair.source, temporary)
-                _sync(temporary)
-                os.link(temporary, repair.target)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
-            _sync(os.path.dirname(repair.target))
-        return {"above": _times(os.path.dirname(repair.target))}
-
-    def undo(self, repair: CopyFile, before: State, after: State) -> None:
-        """Remove the copy, if it is still one."""
-        if not os.path.lexists(repair.target):
-            return
-        with (
-            refused_as_one_sentence(f"remove '{repair.target}'"),
-            _times_kept(os.path.dirname(repair.target), before["above"], after.get("above")),
-        ):
-            if _digest(repair.target) != before["digest"]:
-                raise ChangedSince(f"'{repair.target}' was written to since")
-            os.unlink(repair.target)
 
 
 class SettingAside:
@@ -153,19 +107,3 @@ def _times_kept(path: str, before: list[int], made: list[int] | None) -> Iterato
     if own:
         with suppress(OSError):
             os.utime(path, ns=(before[0], before[1]))
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    finally:
-        os.close(fd)
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
