@@ -440,7 +440,8 @@ def _scalar(spec: Spec, element: etree._Element, name: str, text: str, reader: R
         what = f"attribute '{name}' of <{tag}>" if name else f"<{tag}>"
         if spec.scalar.unit and element.get("unit") and text.strip().isdigit():
             text += f" {element.get('unit')}"
-        raise reader.refused(element, f"{what} is '{text[:80]}', accepted is {exc}") from exc
+        shown_text = " ".join(text[:80].splitlines())
+        raise reader.refused(element, f"{what} is '{shown_text}', accepted is {exc}") from exc
 
 
 def _store(spec: Spec, value: Any, values: dict[str, Any]) -> None:

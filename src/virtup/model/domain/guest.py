@@ -181,7 +181,8 @@ def name_problems(name: str) -> Iterator[str]:
     if "/" in name:
         yield f"name '{name[:80]}' cannot contain '/'"
     if any(category(one) in {"Cc", "Zl", "Zp"} for one in name):
-        yield f"name {name[:80]!r} cannot contain control characters"
+        shown = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in name[:80])
+        yield f"name '{shown}' cannot contain control characters"
     if name in (".", ".."):
         yield f"name '{name}' is not accepted, it is a directory"
     if len(name.encode()) > NAME_BYTES_MAX:
