@@ -194,6 +194,9 @@ def complete(
         ("virtup completion z", ["zsh"]),
         ("virtup nodeinfo ", []),
         ("virtup why w", ["web"]),
+        ("virtup pool-start i", ["images", "isos"]),
+        ("virtup vol-info a.qcow2 --pool is", ["isos"]),
+        ("virtup vol-create-as isos a 1G --format q", ["qcow2"]),
     ],
 )  # fmt: skip
 def test_words_are_completed(
@@ -210,7 +213,10 @@ def _listing(
     uri: str | None = None, *, readonly: bool = False, autostart: bool = True
 ) -> MemoryConnection:
     assert (uri, readonly, autostart) == (None, True, False)
-    return MemoryConnection(FakeDaemon())
+    daemon = FakeDaemon()
+    pools = [{"name": name, "uuid": bytes(16)} for name in ("isos", "images", "data")]
+    daemon.handlers["CONNECT_LIST_ALL_STORAGE_POOLS"] = lambda _: {"pools": pools, "ret": 3}
+    return MemoryConnection(daemon)
 
 
 def test_without_a_daemon_no_guest_is_completed(
