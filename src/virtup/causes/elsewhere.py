@@ -51,7 +51,8 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 _AROUND = re.compile(
     r"^(?:[ \t]*(?:>|[│|╷╵]|```\w*$|`(?![\w./:-]+')(?=[^`\n]*`?$)))+[ \t]?"  # quoted, boxed, marked as code
     r"|(?<=[^`\s])`+$"
-    r"|^(?:\w{3}\.? [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) [\w.-]+ [\w.-]+(?:\[\d+\])?: "
+    r"|^(?:\w{3}\.? [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) [\w.-]+"
+    r" (?:(?P<helper>dnsmasq|swtpm|virtiofsd|passt|qemu-bridge-helper)|[\w.-]+)(?:\[\d+\])?: "
     r"|^\d{4}-\d\d-\d\d [\d:.]+[+-]\d{4}: \d+: \w+ : (?:\w+:\d+ : )?",  # a system log's head, libvirtd's
     re.MULTILINE,
 )
@@ -130,7 +131,12 @@ def plain(text: str) -> str:
     if '\\"' in text or "\\u" in text:  # a string within JSON
         text = _CODE.sub(lambda code: chr(int(code[1], 16)), text).replace('\\"', '"')
     text = _IN_PYTHON.sub("'", text)
-    return _AROUND.sub("", _COLOUR.sub("", text))
+    return _AROUND.sub(_of_helper, _COLOUR.sub("", text))
+
+
+def _of_helper(around: re.Match[str]) -> str:
+    """What stays of the head of a line: whose words they are, of a helper."""
+    return f"{around['helper']}: " if around["helper"] else ""
 
 
 def _message(wrapped: re.Match[str]) -> str:

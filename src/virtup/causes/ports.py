@@ -110,9 +110,9 @@ def _uses(seen: Seen) -> list[PortUse]:
             else []
         )
     if seen["spec"]:
-        port = re.search(r"(?:^|[/\s])(\d+)", seen["passt"] or seen["spec"])
+        first = re.search(r"(?:^|[/\s])(\d+)", seen["passt"] or seen["spec"])
         protocol = "udp" if seen["kind"] == "u" else "tcp"
-        return [PortUse(int(port[1]), "port forward", "", protocol)] if port else []
+        return [PortUse(int(first[1]), "port forward", "", protocol)] if first else []
     if seen["spice"]:
         address, _, port = seen["spice"].rpartition(":")
         return [PortUse(int(port), "SPICE", address)]

@@ -38,7 +38,7 @@ _TOLD = Told(
         r"cannot (?:check|find) dnsmasq binary '?(?P<subject>/[^'\s:]+)",
         r"dnsmasq[^\n]*(?P<subject>unknown user or group[^\n]*|cannot open or create lease file[^\n]*)",
         r"(?:unable to|cannot|could not) find 'dnsmasq'",
-        r"dnsmasq: failed to (?:bind|create|set)[^\n]*",
+        r"dnsmasq: (?:failed to (?:bind|create|set)|bad (?:option|command line)|unknown interface)[^\n]*",
         r"child process \([^)\n]*dnsmasq[^)\n]*\) unexpected[^\n]*",
     ),
     fixes=(Fix("let the other name server leave the bridge's address alone, or install dnsmasq"),),

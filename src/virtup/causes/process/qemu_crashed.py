@@ -26,7 +26,7 @@ from functools import partial
 
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.signals import CRASHES, name, whose
-from virtup.causes.words import said
+from virtup.causes.words import noted, said
 from virtup.model.evidence import Evidence
 from virtup.model.probe import KernelLog, KernelLogFact
 
@@ -39,6 +39,11 @@ _WORDS = re.compile(
     r"|double free or corruption|crashed program: \S*(?:qemu|kvm)|malloc\(\): |free\(\): invalid)[^\n]*",
     re.IGNORECASE,
 )
+_NOTED = re.compile(
+    r"(?:\b(?:qemu|kvm)[\w.-]*\[\d+\]: segfault at |traps: (?:qemu|kvm)[\w.-]*\[\d+\] )[^\n]*",
+    re.IGNORECASE,
+)
+"""What the kernel's log of another host says of a QEMU."""
 _QEMU = re.compile(r"qemu|kvm|virsh|libvirt|monitor", re.IGNORECASE)
 """Of whom the words have to be: any program says the same when it crashes."""
 _FAULT = "qemu-system-x86[77]: segfault at 8 ip 000055 sp 00007f error 4 in qemu-system-x86_64"
@@ -58,10 +63,12 @@ POSITIVE = (
     Evidence(
         error="qemu-system-x86_64: ../block.c:42: bdrv_close: Assertion `!bs->refcnt' failed."
     ),
+    Evidence(error="QEMU unexpectedly closed the monitor", notes=f"kernel: {_FAULT}"),
 )
 NEGATIVE = (
     Evidence(phase="monitor", signal=9, pid=77),
     Evidence(phase="monitor", exit_status=1, stderr="qemu-system-x86_64: -x: invalid option\n"),
+    Evidence(notes="kernel: dockerd[77]: segfault at 8 ip 000055 sp 00007f error 4"),
 )
 
 _found = partial(Finding, CODE, SLUG)
@@ -82,6 +89,8 @@ def probes(ev: Evidence) -> Iterator[KernelLog]:
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a signal of a crash, or for the words of one."""
     seen = said(ev).find(_WORDS)
+    if seen is None and ev.uid is None:
+        seen = noted(ev).find(_NOTED)
     if ev.signal is None and seen is None:
         return
     if ev.signal is not None and ev.signal not in CRASHES:
@@ -95,7 +104,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     lines = [line for line in log.lines if _is_own(line, ev.pid or 0)] if log else []
     evidence += lines[-1:]
     fix = Fix("update QEMU; report it with the backtrace when it stays", ("coredumpctl info",))
-    of_qemu = ev.argv or said(ev).find(_QEMU) is not None
+    of_qemu = ev.argv or (seen and _QEMU.search(seen.quote)) or said(ev).find(_QEMU)
     certainty = Certainty.LIKELY if of_qemu else Certainty.POSSIBLE
     if ev.signal is not None:
         certainty = Certainty.PROVEN
