@@ -18,11 +18,13 @@ whose tap virtup opens and hands to QEMU, in place of raw arguments.
 - `could not configure /dev/net/tun (tap7): Operation not permitted`
 - `warning: could not open /dev/net/tun: no virtual network emulation` (QEMU before 1.3)
 - `Unable to create tap device vnet%d: Operation not permitted`
+- `error creating bridge interface virbr0: Operation not permitted`
 """
 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -41,6 +43,12 @@ ALSO = ("net-tun-missing",)
 OURS = PathAccess(DEVICE, "write")
 """May the daemon itself open the device?"""
 _DENIED = {errno.EACCES, errno.EPERM}
+_BRIDGE = re.compile(
+    r"(?:error|failed|unable|cannot)[^\n]{0,20} creat\w+ bridge [^\n]{0,40}?"
+    r"(?:operation not permitted|permission denied)",
+    re.IGNORECASE,
+)
+"""A network of a user's session wants a bridge, which needs the same privilege."""
 _SAID = "qemu-system-x86_64: -netdev tap,id=n,ifname=tap7: could not open /dev/net/tun: Permission denied\n"
 POSITIVE = (
     Evidence(stderr=_SAID),
@@ -57,6 +65,7 @@ POSITIVE = (
             )
         },
     ),
+    Evidence(error="error: Unable to create bridge virbr7: Operation not permitted"),
 )
 NEGATIVE = (
     Evidence(stderr=_SAID.replace("Permission denied", "No such file or directory")),
@@ -89,8 +98,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
         evidence.append(
             f"this host: '{fact.blocked}' has mode {fact.mode}, owner {fact.owner}:{fact.group}"
         )
+    bridge = _BRIDGE.search(seen.quote) is not None
+    what = "a bridge" if bridge else f"or open tap devices (through {DEVICE})"
     yield _found(
-        f"{account(ev)} may not make or open tap devices (through {DEVICE}).",
+        f"{account(ev)} may not make {what}.",
         DEVICE,
         Certainty.PROVEN if blocked else doubt,
         tuple(evidence),
@@ -131,4 +142,4 @@ def _refused(ev: Evidence) -> Seen | None:
     for named in interfaces.taps_told(ev):
         if (named.seen and errno_of(named.words) in _DENIED) or ev.errno in _DENIED:
             return named.seen
-    return None
+    return said(ev).find(_BRIDGE)

@@ -42,9 +42,10 @@ _TOLD = Told(
         r"unsupported (?:qcow2?|qed|vmdk|vdi|vhdx) (?:image )?(?:feature\(s\):?|version) (?P<subject>[^\n]+)",
     ),
     doubtful=(
-        r"can't apply global (?P<subject>(?!\S*-cpu\.)[^\s=]+)[^\n]*: property '[^'\n]+' not found",
+        r"can't apply global (?P<subject>[^\s=]+)[^\n]*: property '[^'\n]+' not found",
         r"(?:^|[:'\x22] ?)(?P<subject>(?! |ps/?2|usb\b|sata\b|spice|vhost-net|io_uring|kvm|tpm|sdl|s?gtk)[\w /'-]{2,60}?) (?:(?:is|are) )?not supported (?:by|in|with) this QEMU(?: binary)?",
         r"this QEMU (?:binary )?(?:does not|doesn't) support (?P<subject>(?!passing|.{0,40}(?:video|spice|kvm|io_uring))[^\n]{2,60})",
+        r"this QEMU (?:binary )?lacks (?P<subject>[^\n]{2,50}?)(?: support)?$",
         r"parameter '(?:driver|type|mode|qom-type)' does not accept value '(?P<subject>[^'\n]+)'",
         r"(?:object|parameter) type '?(?P<subject>[\w-]+)'? (?:is )?(?:unknown|not supported|invalid)[^\n]*",
     ),
@@ -63,6 +64,7 @@ POSITIVE = (
     Evidence(
         stderr="kvm: can't apply global PIIX4_PM.acpi-frob=off: Property 'PIIX4_PM.acpi-frob' not found\n"
     ),
+    Evidence(error="unsupported configuration: this QEMU binary lacks pci-bridge support"),
 )
 NEGATIVE = (
     Evidence(error="unsupported configuration: ps2 is not supported by this QEMU binary"),

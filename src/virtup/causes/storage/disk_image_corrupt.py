@@ -42,7 +42,7 @@ _WORDS = re.compile(
     r"|unsupported cluster size|header exceeds cluster size|invalid backing file offset"
     r"|reference count entry width too large|does not contain a reference count table"
     r"|(?:active l1|reference count|snapshot) table (?:too large|offset invalid)"
-    r"|could not initialize refcount handling)",
+    r"|could not initialize refcount handling|\d+ errors were found on the image)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ARGV = ("/usr/bin/qemu-system-x86_64", "-drive", "file=/img/a.qcow2,format=qcow2,if=virtio")
@@ -64,6 +64,7 @@ POSITIVE = (
     Evidence(
         stderr="qemu-kvm: -drive file=/v/a.vhd,format=vpc,if=none,id=d: Incorrect header checksum\n"
     ),
+    Evidence(stderr="7 errors were found on the image.\nData may be corrupted\n"),
 )
 NEGATIVE = (
     Evidence(
