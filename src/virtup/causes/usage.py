@@ -322,6 +322,11 @@ def ports(argv: tuple[str, ...]) -> tuple[PortUse, ...]:
                 number = str(fields.get(key, ""))
                 if number.isdigit() and int(number):
                     found.append(PortUse(int(number), what, str(fields.get("addr", ""))))
+        elif option.name == "chardev" and fields.get("") == "udp":
+            number = str(fields.get("localport", ""))
+            if number.isdigit():
+                host = str(fields.get("localaddr", ""))
+                found.append(PortUse(int(number), "UDP character device", host, "udp"))
         elif option.name == "chardev" and str(fields.get("port", "")).isdigit():
             if _on(fields.get("server")):
                 listens, host = int(str(fields["port"])), str(fields.get("host", ""))

@@ -64,17 +64,19 @@ def test_files_of_a_direct_boot_and_plain_disks() -> None:
 
 def test_a_disk_of_two_nodes_is_written_as_its_format_says() -> None:
     (use,) = files(line("-blockdev", FILE, "-blockdev", FORM % "false"))
-    assert use == FileUse("/img/a,b.qcow2", Role.DISK, write=True, format="qcow2")
+    assert use == FileUse("/img/a,b.qcow2", Role.DISK, write=True, format="qcow2", regular=True)
     (use,) = files(line("-blockdev", FILE, "-blockdev", FORM % "true"))
     assert not use.write
     nested = '{"node-name":"f","driver":"qcow2","file":{"driver":"file","filename":"/n"}}'
-    assert files(line("-blockdev", nested)) == (FileUse("/n", Role.DISK, True, "qcow2"),)
+    assert files(line("-blockdev", nested)) == (
+        FileUse("/n", Role.DISK, True, "qcow2", regular=True),
+    )
 
 
 def test_a_flash_image_is_firmware() -> None:
     pflash = '{"driver":"file","filename":"/fw/CODE.fd","node-name":"p","read-only":true}'
     argv = line("-machine", "q35,pflash0=p", "-blockdev", pflash)
-    assert files(argv) == (FileUse("/fw/CODE.fd", Role.FIRMWARE),)
+    assert files(argv) == (FileUse("/fw/CODE.fd", Role.FIRMWARE, regular=True),)
     assert files(line("-drive", "file=/fw/C.fd,if=pflash,readonly=on"))[0].role is Role.FIRMWARE
 
 

@@ -1,4 +1,4 @@
-"""The host port of a user-mode forward needs privilege.
+"""The host port of a user-mode forward, or of a character device, needs privilege.
 
 ## What it means
 Ports below 1024 may be opened only by root or with CAP_NET_BIND_SERVICE, and QEMU runs without
@@ -8,14 +8,16 @@ either.
 `cat /proc/sys/net/ipv4/ip_unprivileged_port_start` is above the port; nothing listens on it.
 
 ## What to do
-Forward a port from 1024 up, and let the host's firewall redirect the low port to it.
+Take a port from 1024 up, and let the host's firewall redirect the low port to it.
 
 ## Strings it goes by
 - `Could not set up host forwarding rule 'tcp:127.0.0.1:80-:80'`
+- `-chardev socket,...port=23,...: Failed to bind socket: Permission denied`
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import partial
 
@@ -28,6 +30,7 @@ from virtup.model.probe_system import Setting
 
 CODE = "VU088"
 SLUG = "net-hostfwd-privileged-port"
+OVER = ("qemu-argument-refused",)
 
 _SAID = (
     "qemu-system-x86_64: -netdev user,id=n,hostfwd=tcp:127.0.0.1:80-:80: Could not set up host "
@@ -36,6 +39,10 @@ _SAID = (
 POSITIVE = (
     Evidence(stderr=_SAID),
     Evidence(stderr=_SAID, uid=991, host={PortHolder(80): PortFact()}),
+    Evidence(
+        stderr="qemu-system-x86_64: -chardev socket,id=c,host=127.0.0.1,port=23,server=on,wait=off: "
+        "Failed to bind socket: Permission denied\n"
+    ),
     Evidence(stderr="Failed to bind port 80 (Permission denied) for option '-t 80', exiting\n"),
 )
 NEGATIVE = (
@@ -59,7 +66,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each low port that nobody has and QEMU may not open."""
     for taken in ports.taken(ev):
         use, fact = taken.use, taken.fact
-        if use.what != "port forward" or use.port >= RESERVED or (fact and fact.listening):
+        forward = use.what == "port forward"
+        refused = forward or taken.errno in {errno.EACCES, errno.EPERM}
+        if not refused or use.port >= RESERVED or (fact and fact.listening):
             continue
         evidence = list(taken.quotes)
         if fact is not None:
@@ -71,12 +80,13 @@ def find(ev: Evidence) -> Iterator[Finding]:
                 continue
             certainty = Certainty.PROVEN
             evidence.append(f"this host: only root opens ports below {first.value}")
+        what = "which is to be forwarded" if forward else f"of the {use.what}"
         yield _found(
             f"{account(ev)} may not open the host's {use.protocol} port {use.port} "
-            "(below 1024), which is to be forwarded.",
+            f"(below 1024), {what}.",
             str(use.port),
             certainty,
             tuple(evidence),
-            (edit(f"forward a port from 1024 up instead of {use.port}"),),
+            (edit(f"use a port from 1024 up instead of {use.port}"),),
             taken.at,
         )

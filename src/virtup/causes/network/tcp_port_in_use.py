@@ -74,7 +74,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if fact is not None and fact.listening:
             evidence.append(f"this host: {who} listens on {fact.address}:{use.port}")
         yield _found(
-            f"The TCP port {use.port} of the {use.what} is taken by {who}.",
+            f"The {use.protocol.upper()} port {use.port} of the {use.what} is taken by {who}.",
             str(use.port),
             taken.certainty if fact and fact.listening else Certainty.LIKELY,
             tuple(evidence),

@@ -27,6 +27,8 @@ _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x
 _GET_FLAGS = 0x80086601 if struct.calcsize("l") == 8 else 0x80046601
 """FS_IOC_GETFLAGS of ioctl_iflags(2)."""
 _FROZEN = ((0x10, "immutable"), (0x20, "append-only"))
+_OURS = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+"""Errors that tell of the process that looks."""
 _PROTECTED_LINKS = "/proc/sys/fs/protected_symlinks"
 _BITS = {"search": EXECUTE, "read": READ, "write": READ | WRITE, "execute": READ | EXECUTE}
 
@@ -59,6 +61,8 @@ def path_access(probe: PathAccess) -> PathFact:
     except _Stop as stop:
         return stop.fact
     except OSError as error:
+        if error.errno in _OURS:
+            raise  # nothing was seen of the path
         closed = _private_mount(path, who) if error.errno == errno.EACCES else None
         return closed or PathFact(error=os.strerror(error.errno or errno.EIO))
 
