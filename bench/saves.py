@@ -3,8 +3,9 @@
 Each guest fills its memory with random bytes from a disk, so that nothing can be left out or made
 smaller, and is then saved and restored in turn with those of the others: only one is in memory at
 a time. Bare QEMU migrates to a file, which is synced; and from it, with nothing of it in the page
-cache and the kernel told that it is read from front to back, as virtup tells it. What is measured
-ends when the vCPUs were told to run. So do the daemons, through stock virsh.
+cache and the kernel told that it is read from front to back, as virtup tells it. A save has ended
+when QEMU is gone and its memory free, a restore when the vCPUs were told to run. So do the daemons,
+through stock virsh.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class Kept(Protocol):
         """Boot it."""
 
     def save(self) -> None:
-        """Write its state, durably."""
+        """Write its state, durably, and end its QEMU."""
 
     def restore(self) -> None:
         """Have it run on."""
@@ -167,7 +168,7 @@ class Bare:
         self._qemu.ask("cont")
 
     def save(self) -> None:
-        """Write its state and sync it."""
+        """Write its state, sync it, and end QEMU."""
         qemu = self._qemu
         assert qemu is not None
         qemu.ask("stop")
@@ -179,6 +180,7 @@ class Bare:
         qemu.migrated()
         os.fsync(fd)
         os.close(fd)
+        self.end()
 
     def restore(self) -> None:
         """Load it, with the kernel told to read ahead as far as it can."""
@@ -262,7 +264,6 @@ def measure(
             guest.start()
             lab.eventually(full(guest), f"the guest of {guest.who} is full", bound_s=FILL_WAIT_S)
             guest.save()
-            guest.end()
         forget(bench.random)
         for _ in range(rounds):
             for guest in guests:
@@ -270,7 +271,6 @@ def measure(
                 add(f"restore {size}", guest.who, seconds(guest.restore))
                 guest.path.unlink()
                 add(f"save {size}", guest.who, seconds(guest.save))
-                guest.end()
 
 
 def lack(place: Path, mib: int, guests: int) -> str:

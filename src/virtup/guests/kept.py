@@ -102,7 +102,9 @@ def find(
         except FileNotFoundError:
             if config is not None:
                 unreadable.append(Problem(path, "there is no such file"))
-        except (OSError, UnicodeDecodeError) as error:
-            unreadable.append(Problem(path, f"cannot be read: {error}"))
+        except OSError as error:
+            unreadable.append(Problem(path, f"cannot be read: {error.strerror}"))
+        except UnicodeDecodeError:
+            unreadable.append(Problem(path, "cannot be read: it is no text"))
     settings, problems = settings_.read(texts, env)
     return Kept(places, settings, disk), [*unreadable, *problems]

@@ -125,10 +125,16 @@ def _set(settings: Settings, name: str, text: str, place: str, problems: list[Pr
         value = _READERS[key](text.strip())
     except _Refused as refused:
         kept = getattr(settings, key)
-        shown = " ".join(kept) if isinstance(kept, tuple) else kept
-        problems.append(Problem(place, f"{name}='{text}': {refused}; taken as '{shown}'"))
+        problems.append(Problem(place, f"{name}='{text}': {refused}; taken as '{_shown(kept)}'"))
         return settings
     return replace(settings, **{key: value})
+
+
+def _shown(value: object) -> str:
+    """Return a setting's value as it would be written."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:

@@ -58,6 +58,7 @@ def test_the_environment_goes_before_the_file_and_a_later_file_before_an_earlier
     [
         ("SHUTDOWN_TIMEOUT=-1", "must be a whole number from 0 to 1000000; taken as '300'"),
         ("ON_SHUTDOWN=save", "must be suspend or shutdown; taken as 'suspend'"),
+        ("BYPASS_CACHE=maybe", "must be 0 or 1; taken as '0'"),
         ("ON_BOOT=", "must be start or ignore"),
         ("BYPASS_CACHE=maybe", "must be 0 or 1"),
         ("PERSISTENT_ONLY=maybe", "must be yes, no or default"),
