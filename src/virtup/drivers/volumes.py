@@ -100,7 +100,7 @@ class Volumes:
         try:
             kind = await looked_at(lambda: storage.kind(known.path, volume), known.path)
         except OSError as error:
-            raise _unreadable(error, path) from error
+            raise SystemError_(f"Cannot access storage file '{path}': {error.strerror}") from error
         if not kind:
             raise VolumeNotFound(
                 f"no storage vol with matching name '{volume}' in pool '{pool}' ('{known.path}')"

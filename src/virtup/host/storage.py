@@ -82,9 +82,12 @@ def answered(look: Callable[[], T], path: str) -> T:
 
 
 def space(path: str) -> Space:
-    """Return the room of the file system that *path* is on. Raises OSError."""
+    """Return the room of the file system that *path* is on, root's own share included, as libvirt.
+
+    Raises OSError.
+    """
     seen = os.statvfs(path)
-    capacity, available = seen.f_frsize * seen.f_blocks, seen.f_frsize * seen.f_bavail
+    capacity, available = seen.f_frsize * seen.f_blocks, seen.f_frsize * seen.f_bfree
     return Space(capacity, capacity - available, available)
 
 

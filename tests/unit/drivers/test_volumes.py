@@ -279,3 +279,16 @@ async def test_names_that_are_no_text(lab: Lab) -> None:
     assert os.fsencode(found.name) == b"\xff\n<"
     document = await lab.volumes.xml(found)
     assert document.encode("utf-8", "surrogateescape").count(b"\xff&#10;&lt;") == 3
+
+
+async def test_a_directory_that_is_closed_is_told_in_words_that_have_a_cause(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(folder: str, name: str) -> str:
+        raise PermissionError(13, "Permission denied", f"{folder}/{name}")
+
+    monkeypatch.setattr("virtup.host.storage.kind", closed)
+    with pytest.raises(SystemError_) as caught:
+        await lab.volumes.path_of("p", "a")
+    path = f"{lab.folder}/a"
+    assert caught.value.message == f"Cannot access storage file '{path}': Permission denied"
