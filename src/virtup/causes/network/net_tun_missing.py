@@ -90,7 +90,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if node is not None and node.missing and ev.plan.taps:
         yield _finding(None, node)
     seen = said(ev).find(OPEN)
-    if node is not None and node.exists and node.kind != "char":
+    if node is not None and node.exists and node.kind not in {"char", ""}:
         yield _misplaced(seen or said(ev).find(_NO_TUN), f"is a {node.kind}, not that device")
         return
     if seen is None:
