@@ -243,6 +243,26 @@ ROWS = (
         ),
     ),
     Row(
+        "disk-read-only",
+        "the disk 'sda' on bus sata is <readonly/>",
+        definition=domain("<disk><target dev='sda' bus='sata'/><readonly/></disk>"),
+    ),
+    Row(
+        "console-device-missing",
+        "it has neither <serial> nor <console>",
+        definition=domain("<disk/>"),
+    ),
+    Row(
+        "console-not-a-pty",
+        "the <serial> has type 'file'",
+        definition=domain("<serial type='file'/>"),
+    ),
+    Row(
+        "save-device-not-migratable",
+        "it has a <hostdev type='pci'>",
+        definition=domain("<hostdev type='pci'/>"),
+    ),
+    Row(
         "disk-aio-native-cache",
         "the disk 'vda' has io='native' and cache='default'",
         definition=domain("<disk><driver io='native'/><target dev='vda'/></disk>"),

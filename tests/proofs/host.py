@@ -144,6 +144,18 @@ ROWS = (
         {Listener("/var/run/libvirt/virtlogd-sock"): ListenerFact(True, listening=True)},
     ),
     Row(
+        "net-filter-missing",
+        "there is no '/etc/libvirt/nwfilter/clean-traffic.xml'",
+        {PathAccess("/etc/libvirt/nwfilter/clean-traffic.xml"): PathFact()},
+        {PathAccess("/etc/libvirt/nwfilter/clean-traffic.xml"): PathFact(exists=True)},
+    ),
+    Row(
+        "usb-device-ambiguous",
+        "the USB devices 46d:c52b are at 1:4, 1:7 (bus:device)",
+        {Usb(): UsbFact((UsbDevice("046d", "c52b", 1, 4), UsbDevice("046d", "c52b", 1, 7)))},
+        {Usb(): UsbFact((UsbDevice("046d", "c52b", 1, 4),))},
+    ),
+    Row(
         "net-ovs-unreachable",
         "no '/run/openvswitch/db.sock'",
         {Listener("/run/openvswitch/db.sock"): ListenerFact()},

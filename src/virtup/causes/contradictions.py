@@ -322,6 +322,43 @@ def _numa_sum(xml: str, _subject: str) -> str:
     )
 
 
+_CHARACTER = ("serial", "console")
+
+
+def _no_console(xml: str, subject: str) -> str:
+    there = [one for tag in _CHARACTER for one in definition.devices(xml, tag)]
+    if subject or there:
+        return ""
+    return "it has neither <serial> nor <console>"
+
+
+def _other_console(xml: str, _subject: str) -> str:
+    for tag in _CHARACTER:
+        for device in definition.devices(xml, tag):
+            if device.get("type", "pty") != "pty":
+                return f"the <{tag}> has type '{device.get('type')}'"
+    return ""
+
+
+def _written_read_only(xml: str, _subject: str) -> str:
+    """QEMU: the disks of IDE and SATA write, CD-ROMs aside."""
+    for disk in definition.devices(xml, "disk"):
+        bus, kind = _inner(disk, "target", "bus"), disk.get("device", "disk")
+        if kind == "disk" and bus in {"ide", "sata"} and disk.find("readonly") is not None:
+            return f"the disk '{_target(disk)}' on bus {bus} is <readonly/>"
+    return ""
+
+
+def _not_migratable(xml: str, _subject: str) -> str:
+    for tag, kinds in (("hostdev", {"pci", "mdev"}), ("interface", {"hostdev"})):
+        for device in definition.devices(xml, tag):
+            if device.get("type") in kinds:
+                return (
+                    f"it has a <{tag} type='{device.get('type')}'>, whose state only the device has"
+                )
+    return ""
+
+
 def _native_cached(xml: str, _subject: str) -> str:
     """QEMU: aio=native needs cache.direct=on, which none and directsync give."""
     for disk in definition.devices(xml, "disk"):
@@ -356,6 +393,10 @@ HYPERV = by_definition(_hyperv)
 TOPOLOGY = by_definition(_topology)
 IOTHREAD = by_definition(_iothread)
 NUMA_SUM = by_definition(_numa_sum)
+NO_CONSOLE = by_definition(_no_console)
+OTHER_CONSOLE = by_definition(_other_console)
+WRITTEN_READ_ONLY = by_definition(_written_read_only)
+NOT_MIGRATABLE = by_definition(_not_migratable)
 NATIVE_CACHED = by_definition(_native_cached)
 NO_SOURCE = by_definition(_no_source)
 

@@ -312,6 +312,27 @@ USB_MISSING = Proof(_usb_missing, lambda _ev, subject: (Usb(),) if usb_wanted(su
 """The USB device is not plugged in."""
 
 
+def _several_usb(ev: Evidence, subject: str) -> Shown | None:
+    fact, wanted = ev.fact(Usb()), usb_wanted(_padded(subject))
+    if fact is None or wanted is None:
+        return None
+    found = [f"{one.bus}:{one.device}" for one in fact.devices if wanted(one)]
+    if len(found) < 2:
+        return refuted(f"{len(found)} USB device {subject} is there now")
+    return holds(f"the USB devices {subject} are at {', '.join(found)} (bus:device)")
+
+
+def _padded(ids: str) -> str:
+    """A vendor and a product as libvirt prints them, with the zeros that it leaves out."""
+    return ":".join(one.zfill(4) for one in ids.split(":"))
+
+
+SEVERAL_USB = Proof(
+    _several_usb, lambda _ev, subject: (Usb(),) if usb_wanted(_padded(subject)) else ()
+)
+"""The host has several USB devices of one kind."""
+
+
 def _no_mediated(ev: Evidence, subject: str) -> Shown | None:
     fact = ev.fact(Vfio())
     if fact is None:

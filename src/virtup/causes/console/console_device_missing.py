@@ -19,6 +19,7 @@ use it (`console=ttyS0`).
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -39,6 +40,7 @@ _TOLD = Told(
         r"no console devices? available|cannot find (?:default )?console device(?: '(?P<subject>[^'\n]+)')?",
     ),
     fixes=(edit("add <serial type='pty'/>"),),
+    proof=contradictions.NO_CONSOLE,
 )
 POSITIVE = (
     Evidence(error="error: internal error cannot find character device (null)"),

@@ -17,6 +17,7 @@ Use `<serial type='pty'/>`, or connect to where it really goes (`virtctl console
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -32,6 +33,7 @@ _TOLD = Told(
     subject="the console",
     phrases=(r"character device (?P<subject>[\w.-]+)? ?is not using a PTY",),
     fixes=(edit("use <serial type='pty'/>"),),
+    proof=contradictions.OTHER_CONSOLE,
 )
 POSITIVE = (Evidence(error="internal error: character device console0 is not using a PTY"),)
 NEGATIVE = (Evidence(error="internal error cannot find character device (null)"),)

@@ -16,6 +16,7 @@ Add `<address bus=... device=.../>` to the `<source>`, or unplug the other.
 
 from __future__ import annotations
 
+from virtup.causes import pci
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -33,6 +34,7 @@ _TOLD = Told(
         Fix("see where they are", ("lsusb -d {subject}",)),
         edit("name one by <address bus=... device=.../>"),
     ),
+    proof=pci.SEVERAL_USB,
 )
 POSITIVE = (
     Evidence(

@@ -19,6 +19,7 @@ filter, or remove `<filterref>`.
 
 from __future__ import annotations
 
+from virtup.causes import programs
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
@@ -40,6 +41,7 @@ _TOLD = Told(
         Fix("see which filters there are, and define it", ("virsh nwfilter-list",)),
         edit("or remove <filterref filter='{subject}'>"),
     ),
+    proof=programs.path_exists("/etc/libvirt/nwfilter/{subject}.xml", wanted=False),
 )
 POSITIVE = (
     Evidence(

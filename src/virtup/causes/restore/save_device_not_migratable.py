@@ -20,6 +20,7 @@ Detach the device before the save and attach it after the restore; or shut the g
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.finding import Fix
 from virtup.causes.phrase import Told
 from virtup.model.evidence import Evidence
@@ -42,6 +43,7 @@ _TOLD = Told(
     fixes=(
         Fix("detach it before the save, or shut the guest down instead", ("virsh shutdown NAME",)),
     ),
+    proof=contradictions.NOT_MIGRATABLE,
 )
 POSITIVE = (
     Evidence(

@@ -20,6 +20,7 @@ Take `<readonly/>` out, or give the disk as `device='cdrom'`, or use a bus with 
 
 from __future__ import annotations
 
+from virtup.causes import contradictions
 from virtup.causes.phrase import Told
 from virtup.causes.who import edit
 from virtup.model.evidence import Evidence
@@ -38,6 +39,7 @@ _TOLD = Told(
         r"readonly (?P<subject>ide|sata) disks are not supported",
     ),
     fixes=(edit("take <readonly/> out of the disk, or give it as a CD-ROM,"),),
+    proof=contradictions.WRITTEN_READ_ONLY,
 )
 POSITIVE = (
     Evidence(
