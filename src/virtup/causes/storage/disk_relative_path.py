@@ -54,11 +54,11 @@ _TOLD = Told(
 )
 POSITIVE = (
     Evidence(
-        stderr='qemu-system-x86_64: -blockdev {"driver":"file","filename":"a.qcow2"}: Could not open '
-        "'a.qcow2': No such file or directory\n"
+        error="libvirt: QEMU Driver error : Unable to stat vm.qcow2: No existe el archivo o el directorio"
     ),
     Evidence(
-        error="libvirt: QEMU Driver error : Unable to stat vm.qcow2: No existe el archivo o el directorio"
+        stderr='qemu-system-x86_64: -blockdev {"driver":"file","filename":"a.qcow2"}: Could not open '
+        "'a.qcow2': No such file or directory\n"
     ),
 )
 NEGATIVE = (
