@@ -35,6 +35,7 @@ SLUG = "mem-host-ram-short"
 
 _WORDS = re.compile(
     r"(?:cannot set up guest memory '(?P<name>[^'\n]*)'(?!: (?!cannot allocate|resource temp))|failed to allocate (?:memory for guest|memory: cannot|\d+ B: cannot)"
+    r"|allocate \d+ bytes for jit buffer: cannot allocate"
     r"|(?<!can't )mmap[^\n]{0,20}: cannot allocate memory|cannot allocate memory for guest)[^\n]*",
     re.IGNORECASE,
 )
@@ -44,6 +45,13 @@ _HOST = MemoryFact(total_kib=8 << 20, available_kib=6 << 20)
 POSITIVE = (
     Evidence(stderr=_SAID),
     Evidence(stderr=_SAID, argv=_ARGV, uid=991, host={Memory(): _HOST}),
+    Evidence(
+        stderr="qemu-system-x86_64: -accel tcg: allocate 1073741824 bytes for jit buffer: Cannot "
+        "allocate memory\n",
+        argv=(_ARGV[0], "-m", "size=98304k"),
+        uid=991,
+        host={Memory(): _HOST},
+    ),
 )
 NEGATIVE = (
     Evidence(
@@ -81,12 +89,17 @@ def find(ev: Evidence) -> Iterator[Finding]:
         swap = f", {mib(fact.swap_free_kib)} of swap" if fact.swap_free_kib else ""
         evidence.append(f"this host: {free}{swap}")
     certainty = Certainty.PROVEN if short else Certainty.LIKELY
+    if asked and fact is not None and not short and fact.available_kib > asked + _OWN_KIB:
+        sentence = "QEMU is refused memory that the host has: it runs under a limit (ulimit -v)"
+        way = "raise the limit: 'ulimit -v' in the emulator's script, LimitAS= of the unit"
+    else:
+        way = f"lower <memory> in the definition, or {_other(short)}"
     yield _found(
         f"{sentence}: {short}." if short else sentence + ".",
         f"{mib(asked)}" if asked else "memory",
         certainty,
         tuple(evidence),
-        (Fix(f"lower <memory> in the definition, or {_other(short)}"),),
+        (Fix(way),),
         seen.at if seen else NOWHERE,
     )
 

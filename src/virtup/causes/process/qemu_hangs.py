@@ -58,6 +58,10 @@ def probes(ev: Evidence) -> Iterator[Process]:
         yield Process(ev.pid)
 
 
+_WAITS = "bring back what it waits for (storage, file server), then start again"
+_STOPPED = "find what stops it (SIGSTOP: the emulator's script, a debugger, a freezer)"
+
+
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield the finding for a QEMU that lives and never greeted."""
     if ev.silence != "no greeting":
@@ -70,7 +74,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         whose(ev),
         Certainty.PROVEN,
         (f"this host: {whose(ev)} was alive, {doing or 'its monitor silent'}",),
-        (Fix("bring back what it waits for (storage, file server), then start again"),),
+        (Fix(_STOPPED if doing.startswith("stopped") else _WAITS),),
         0,
     )
 

@@ -110,6 +110,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
         seen = words.find(_MACHINE)
         if seen is not None:
             name = seen["property"]
+            if "-cpu." in name.lower():
+                yield _feature(ev, name.rpartition(".")[2], seen)
+                return
             sentence = f"QEMU does not understand its arguments: there is no property '{name}'."
             fix = edit(f"remove what sets '{name.rpartition('.')[2]}'")
             sure = _certainty(ev, name.rpartition(".")[2])
@@ -128,6 +131,21 @@ def find(ev: Evidence) -> Iterator[Finding]:
         fix = edit(f"correct what gives '{option}', or use a QEMU that knows it,")
     certainty = Certainty.PROVEN if proven else _certainty(ev, option)
     yield _found(sentence + ".", option, certainty, tuple(evidence), (fix,), seen.at)
+
+
+def _feature(ev: Evidence, name: str, seen: Seen) -> Finding:
+    """Return the finding for a processor's feature that QEMU does not know by that name."""
+    root = revise.first(ev.definition, "cpu")
+    named = root.find(f"feature[@name='{name}']") if root is not None else None
+    shown = (f"the definition has <feature name='{name}'/>",) if named is not None else ()
+    return _found(
+        f"This QEMU knows no CPU feature '{name}'.",
+        name,
+        Certainty.PROVEN if shown else _certainty(ev, name),
+        (seen.quote, *shown),
+        (edit(f"correct or remove <feature name='{name}'/>", *revise.dropped(named)),),
+        seen.at,
+    )
 
 
 def _raw(ev: Evidence) -> list[str]:
@@ -192,9 +210,13 @@ def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
     root = revise.first(ev.definition, ".")
     words = list(root.iterfind(f"{_QEMU}commandline/{_QEMU}arg")) if root is not None else []
     values = [str(one.get("value", "")) for one in words]
-    if finding.subject not in values:
+    places = [at for at, value in enumerate(values) if value == finding.subject]
+    if not places:
         return ()
-    at = values.index(finding.subject)
+    # of several such options it is the one whose value QEMU quotes
+    quoted = " ".join(finding.evidence)
+    told = [at for at in places if f"{values[at]} {''.join(values[at + 1 : at + 2])}: " in quoted]
+    at = (told or places)[0]
     follows = values[at + 1 : at + 2]
     count = 2 if follows and not follows[0].startswith("-") else 1
     return revise.dropped(*words[at : at + count])
