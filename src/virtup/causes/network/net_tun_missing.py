@@ -33,6 +33,7 @@ from virtup.model.repair import LoadModule
 
 CODE = "VU082"
 SLUG = "net-tun-missing"
+OVER = ("device-without-driver",)
 ALSO = ("net-tap-permission",)
 
 DEVICE = "/dev/net/tun"

@@ -20,11 +20,14 @@ Correct the path in the definition; a block device is a `<disk type='block'>`.
 
 from __future__ import annotations
 
+import errno
 import re
+import shlex
 from collections.abc import Iterator
 from functools import partial
 
-from virtup.causes.finding import Certainty, Finding
+from virtup.causes import places
+from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.paths import PLAIN, Kind, file_probes, troubles
 from virtup.causes.who import edit
 from virtup.causes.words import said
@@ -64,6 +67,7 @@ POSITIVE = (
         uid=991,
         host={PathAccess("/srv/p", "write", 991): PathFact(exists=True, kind="fifo")},
     ),
+    Evidence(phase="prepare", error="cannot access '/var/log/virtup/g.log': Is a directory"),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: Could not open '/srv/a': Permission denied\n"),
@@ -100,18 +104,32 @@ _found = partial(Finding, CODE, SLUG)
 
 
 def probes(ev: Evidence) -> Iterator[PathAccess]:
-    """Ask for every file."""
-    return file_probes(ev, PLAIN)
+    """Ask for every file, and for the place where the daemon could not write."""
+    yield from file_probes(ev, PLAIN)
+    yield from places.probes(ev)
 
 
 def find(ev: Evidence) -> Iterator[Finding]:
     """Yield one finding for each path of the wrong kind."""
+    for refused in places.refused(ev):
+        if refused.errno == errno.EISDIR:
+            where, there = shlex.quote(refused.path), refused.fact and refused.fact.exists
+            shown = (f"this host: there is something at '{refused.path}' already",) if there else ()
+            aside = f"mv -n {where} {shlex.quote(refused.path + '.aside')}"
+            yield _found(
+                f"'{refused.path}', which is to be a file of the daemon's, is a directory.",
+                refused.path,
+                Certainty.PROVEN if there else Certainty.LIKELY,
+                (*refused.quotes, *shown),
+                (Fix("move the directory away", (aside,)),),
+                refused.at,
+            )
     words = said(ev).find(_NO_FILE)
-    shown = set()
+    seen_paths = set()
     for trouble in troubles(ev, PLAIN, {Kind.DIRECTORY, Kind.NOT_A_DIRECTORY, Kind.OTHER_KIND}):
         path, noun, fact = trouble.use.path, trouble.use.role.value, trouble.fact
         fix = edit(f"correct the path '{path}'")
-        shown.add(path)
+        seen_paths.add(path)
         if trouble.kind is not Kind.NOT_A_DIRECTORY:
             kind = _NOUNS[fact.kind if fact is not None else "directory"]
             sentence = f"'{path}', given as {noun}, is {kind}, not a regular file."
@@ -128,7 +146,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         evidence = (*quotes, *((seen,) if fact is not None else ()))
         at = told.at if told is not None else trouble.at
         yield _found(sentence, path, trouble.certainty, evidence, (fix,), at)
-    if words is not None and words["path"] not in shown:
+    if words is not None and words["path"] not in seen_paths:
         path = words["path"] or words["named"]
         noun = f"'{path}'" if path else "A disk"
         yield _found(
