@@ -68,6 +68,12 @@ POSITIVE = (
         host={PathAccess("/srv/p", "write", 991): PathFact(exists=True, kind="fifo")},
     ),
     Evidence(phase="prepare", error="cannot access '/var/log/virtup/g.log': Is a directory"),
+    Evidence(
+        stderr="qemu: could not load kernel '/srv/boot': Is a directory\n",
+        argv=_ARGV,
+        uid=991,
+        host={PathAccess("/srv/boot", "read", 991): PathFact(exists=True, allowed=True)},
+    ),
 )
 NEGATIVE = (
     Evidence(stderr="qemu-system-x86_64: Could not open '/srv/a': Permission denied\n"),
@@ -131,7 +137,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
         fix = edit(f"correct the path '{path}'")
         seen_paths.add(path)
         if trouble.kind is not Kind.NOT_A_DIRECTORY:
-            kind = _NOUNS[fact.kind if fact is not None else "directory"]
+            kind = _NOUNS.get(fact.kind if fact is not None else "", "a directory")
             sentence = f"'{path}', given as {noun}, is {kind}, not a regular file."
             seen = f"this host: '{path}' is {kind}"
             if kind == _NOUNS["block"]:
