@@ -96,7 +96,7 @@ def test_words_alone_prove_nothing(row: Row) -> None:
     if (
         "its memory is lost" in bare.error
     ):  # virtup read the image itself, unless that was elsewhere
-        bare = replace(bare, uid=None)
+        bare = replace(bare, uid=None, phase="")
     assert all(one.certainty is not Certainty.PROVEN for one in KNOWN[row.slug].find(bare))
 
 
