@@ -50,6 +50,9 @@ POSITIVE = (
         uid=991,
         host={PathAccess(_OUTPUT, "create"): PathFact(missing="/srv/logs")},
     ),
+    Evidence(
+        stderr="qemu-img: /srv/vm/a.qcow2: Could not create file: No such file or directory\n"
+    ),
 )
 NEGATIVE = (
     Evidence(error="cannot open directory '/srv/vm': Permission denied"),
@@ -58,8 +61,12 @@ NEGATIVE = (
     Evidence(phase="prepare", errno=errno.ENOENT, path="/srv/sock/a.sock"),
 )
 
-_POOL = re.compile(r"cannot open directory '(?P<path>/[^'\n]+)': no such file", re.IGNORECASE)
-"""What libvirt says of the directory of a storage pool."""
+_POOL = re.compile(
+    r"(?:cannot open directory|(?:cannot|could not) open path) '(?P<path>/[^'\n]+)': no such file"
+    r"|qemu-img: (?P<made>/[^:\n]+)/[^/:\n]+: could not create(?: file)?: no such file",
+    re.IGNORECASE,
+)
+"""What libvirt says of the directory of a storage pool, and qemu-img of one for a new image."""
 _found = partial(Finding, CODE, SLUG)
 _OTHERS = (".sock", ".socket")
 """Ends of paths that `socket-directory-missing` is for."""
@@ -79,9 +86,9 @@ def find(ev: Evidence) -> Iterator[Finding]:
         if refused.fact is None or refused.fact.missing:
             yield _finding(refused)
     for seen in said(ev).find_all(_POOL):
-        path = seen["path"]
+        path = seen["path"] or seen["made"]
         make = Fix(
-            "make it, or correct the path in the pool",
+            "make it, or correct the path",
             (f"mkdir {shlex.quote(path)}",),
             Safety.CONFIRM,
             (f"rmdir {shlex.quote(path)}",),
