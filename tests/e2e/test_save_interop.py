@@ -78,6 +78,7 @@ def test_libvirts_image_runs_in_virtup(host: PrivateHost, format: str) -> None:
     assert image.head.header.format is Format[format.upper()]
     host.stop_daemons()
     host.start_virtupd()
+    assert "not checkable" in host.virtup("save-verify", path).stdout
     host.virsh("restore", path)
     assert host.virsh("domstate", "g").stdout.strip() == "paused"
     assert memory(host) == before

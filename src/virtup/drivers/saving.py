@@ -24,7 +24,7 @@ from virtup.host.disk import Disk
 from virtup.host.save_file import Image
 from virtup.machine.launcher import Launcher
 from virtup.machine.life import Machine
-from virtup.machine.save import restorer
+from virtup.machine.save import outline, restorer
 from virtup.machine.save.compress import format_of
 from virtup.machine.save.saver import SaveRequest, save
 from virtup.machine.states import Shutoff
@@ -271,6 +271,7 @@ class Saving:
             found["contents"] = restorer.describe(image)
             if image.trailer is None:
                 found["verdict"] = "not checkable"
+                await outline.check(image)
             else:
                 await asyncio.to_thread(save_file.check_blocks, path, image.trailer)
             await asyncio.to_thread(restorer.examine, path)

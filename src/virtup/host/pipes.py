@@ -24,6 +24,16 @@ def will_give(fd: int) -> bool:
     return any(event & select.POLLIN for _, event in waiting.poll())
 
 
+def ends(fd: int, first: int, last: int) -> tuple[bytes, bytes]:
+    """Read a pipe to its end; return its *first* and its *last* bytes, or all there were."""
+    head, tail = b"", bytearray()
+    while data := os.read(fd, 1 << 20):
+        head += data[: first - len(head)]
+        tail += data
+        del tail[:-last]
+    return head, bytes(tail)
+
+
 def drain(fd: int) -> bytes:
     """Return what lies in a pipe, up to 4 KiB, without waiting for more; nothing when closed."""
     if fd < 0:

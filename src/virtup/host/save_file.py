@@ -69,7 +69,7 @@ def _opened(path: str) -> Iterator[int]:
             raise ImageDamaged(Damage.FOREIGN, f"'{path}' is not a regular file")
         yield fd
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     finally:
         if fd >= 0:
             os.close(fd)
@@ -235,7 +235,8 @@ def _mark(image: Image, sector: bytes) -> None:
         os.close(fd)
 
 
-def _unreadable(path: str, error: OSError) -> ImageDamaged:
+def unreadable(path: str, error: OSError) -> ImageDamaged:
+    """Return what is to be said of an image that cannot be read."""
     return ImageDamaged(
         Damage.UNREADABLE, f"the saved state '{path}' cannot be read: {error.strerror or error}"
     )

@@ -606,7 +606,7 @@ def test_an_image_of_libvirts_is_told_as_far_as_can_be(virtup: Virtup, fake: Fak
         "After restore:  paused\n"
         "Size:           100 bytes\n"
         "Format:         zstd\n"
-        "Digests:        none: libvirt's own; its memory cannot be checked\n\n"
+        "Digests:        none: libvirt's own; only both ends of its memory are checked\n\n"
     )
 
 

@@ -88,7 +88,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("Restored", "yes" if held["restored"] else "no"),
         ]
     else:
-        rows.append(("Digests", "none: libvirt's own; its memory cannot be checked"))
+        rows.append(("Digests", "none: libvirt's own; only both ends of its memory are checked"))
     return rows
 
 
