@@ -109,7 +109,7 @@ def find(ev: Evidence) -> Iterator[Finding]:
             Certainty.PROVEN if shown and not there else Certainty.LIKELY,
             (*quotes, *shown),
             (
-                Fix(f"start the program that listens on '{peer}' first"),
+                Fix(f"start the program that listens on '{peer}' first, or use mode='bind'"),
                 edit("or let QEMU listen there: <source mode='bind' ...>"),
             ),
             at,

@@ -69,8 +69,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         path, fact = trouble.use.path, trouble.fact
         fixes = [
             Fix(
-                f"plug the device in, or correct '{path}' in the definition",
-                ("ls -l /dev/serial/by-id",),
+                f"plug the device in, or correct '{path}' in the definition: "
+                "`ls -l /dev/serial/by-id` shows what is there"
             ),
             edit("or start without it: <serial type='pty'>"),
         ]

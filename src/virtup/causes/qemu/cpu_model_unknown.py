@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from virtup.causes import revise
-from virtup.causes.finding import NOWHERE, Certainty, Finding, Fix
+from virtup.causes.finding import NOWHERE, Certainty, Finding
 from virtup.causes.known import answers, asked
 from virtup.causes.usage import cpu_model
 from virtup.causes.who import edit, nearest
@@ -91,7 +91,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
         evidence.append(f"this host: '{wanted}' is not among the {len(known.names)} models it has")
     if near:
         sentence += f"; the nearest that it has: {', '.join(near[:2])}"
-    look = Fix("choose one that it lists", (f"{ev.emulator or 'qemu-system-x86_64'} -cpu help",))
+    listed = f"`{ev.emulator or 'qemu-system-x86_64'} -cpu help` lists them"
+    look = edit(f"change <model>{wanted}</model> to one that QEMU has ({listed})")
     alike = nearest(wanted, near, 1, _ALIKE)
     fix = edit(f"change <model>{wanted}</model> to '{alike[0]}'") if alike else look
     certainty = Certainty.PROVEN if known else Certainty.LIKELY

@@ -156,7 +156,7 @@ def _wanted(seen: Seen) -> str:
 
 def _look(ev: Evidence) -> Fix:
     command = f"{_emulator(ev) or 'qemu-system-x86_64'} -machine help"
-    return Fix("choose one of those that it lists", (command,))
+    return edit(f"change the machine type to one that QEMU has (`{command}` lists them)")
 
 
 def changes(ev: Evidence, finding: Finding) -> tuple[Change, ...]:
