@@ -26,13 +26,17 @@ CODE = "VU375"
 SLUG = "restore-ram-size-mismatch"
 
 _WORDS = re.compile(
-    r"(?:length|size) mismatch: (?P<block>(?![^:\s]*(?:/|:)[^\s]*\.rom)[^:\s]+): 0x[\da-f]+ [^\n]*!= 0x",
+    r"(?:length|size) mismatch: (?P<block>(?![^:\s]*(?:/|:)[^\s]*\.rom)[^:\s]+): (?:0x)?[\da-f]+ [^\n]*!= (?:0x)?[\da-f]",
     re.IGNORECASE,
 )
 POSITIVE = (
     Evidence(
         stderr="qemu-system-x86_64: Length mismatch: pc.ram: 0x8000000 in != "
         "0x4000000: Invalid argument\n",
+        phase="load",
+    ),
+    Evidence(
+        stderr="Length mismatch: pc.ram: 40000000 in != 80000000\nload of migration failed\n",
         phase="load",
     ),
 )
