@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -10,7 +11,21 @@ from lxml import etree
 from virtup.errors import XmlInvalid
 from virtup.model import document
 
+_SECRET = re.compile(r"\b(passwd|password)\s*=\s*(?:'[^']*'?|\"[^\"]*\"?|[^\s/>]*)")
+LINE_MAX = 120
+
 _X86 = {"x86_64", "i686", ""}
+
+
+def line(xml: str, number: int) -> str:
+    """Return a line of the definition as a terminal shows it, "" when it has no such line.
+
+    Passwords are left out, also in a definition that is no XML. Bytes that are no UTF-8 are
+    shown as their numbers.
+    """
+    found = "".join(xml.splitlines()[number - 1 : number]) if number > 0 else ""
+    plain = _SECRET.sub(r"\1='...'", found).strip()[:LINE_MAX]
+    return plain.encode("utf-8", "backslashreplace").decode()
 
 
 @lru_cache(maxsize=16)

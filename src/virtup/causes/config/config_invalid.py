@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import definition
 from virtup.causes.finding import Certainty, Finding, Fix, Safety
 from virtup.causes.words import said
 from virtup.model.evidence import Evidence
@@ -79,8 +80,8 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if seen is None:
         return
     what, line = seen["what"], seen["line"]
-    text = ev.definition.splitlines()[int(line) - 1 : int(line)]
-    shown = (f"line {line}: {text[0].strip()[:120]}",) if text and text[0].strip() else ()
+    text = definition.line(ev.definition, int(line))
+    shown = (f"line {line}: {text}",) if text else ()
     tag = _TAG.search(what)
     yield _found(
         f"The definition cannot be as it is: {what}.",

@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from virtup.causes import definition
 from virtup.causes.finding import Certainty, Finding, Fix
 from virtup.causes.words import said
 from virtup.errors import XmlInvalid
@@ -84,10 +85,10 @@ def find(ev: Evidence) -> Iterator[Finding]:
     if places and places[-1]["column"]:
         where += f", column {places[-1]['column']}"
     evidence = [seen.quote if seen else words]
-    lines = ev.definition.splitlines()
+    lines = len(ev.definition.splitlines())
     numbers = dict.fromkeys(int(place["line"]) for place in places)
-    shown = [number for number in numbers if 0 < number <= len(lines)]
-    evidence += [f"line {number}: {_printable(lines[number - 1])}" for number in shown]
+    shown = [number for number in numbers if 0 < number <= lines]
+    evidence += [f"line {number}: {definition.line(ev.definition, number)}" for number in shown]
     reason = re.sub(r" \([^()]*line \d+[^()]*\)$", "", words).strip()
     reason = reason.removeprefix("the document is not well-formed XML: ")
     yield _found(
@@ -98,11 +99,6 @@ def find(ev: Evidence) -> Iterator[Finding]:
         (_fix(where, reason, ev.definition),),
         seen.at if seen else 0,
     )
-
-
-def _printable(line: str) -> str:
-    """Return a line as a terminal shows it; bytes that are no UTF-8 as their numbers."""
-    return line.strip()[:100].encode("utf-8", "backslashreplace").decode()
 
 
 def _certainty(ev: Evidence, words: str) -> Certainty:
@@ -128,7 +124,10 @@ _WAYS = (
     (r"DOCTYPE", "remove the document type and the entities"),
     (r"Extra content", "one document holds one <domain>: cut what follows it off"),
     (r"empty|Start tag expected", "give a document that begins with <domain>"),
-    (r"UTF-8|encoding|XML cannot hold", "save it as UTF-8, and drop another encoding from <?xml ...?>"),
+    (
+        r"UTF-8|encoding|XML cannot hold",
+        "save it as UTF-8, and drop another encoding from <?xml ...?>",
+    ),
     (r"XML declaration", "put <?xml ...?> at the very start, or leave it out"),
     (r"redefined", "leave one of the two attributes out"),
     (r"AttValue|quot", "put plain quotes, ' or \", around each value"),
