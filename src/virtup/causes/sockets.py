@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from virtup.causes.finding import NOWHERE
@@ -65,8 +65,9 @@ def unbound(ev: Evidence) -> list[Unbound]:
     Before a start these are all that it would make.
     """
     if ev.ahead:
-        bound = [_foreseen(ev, path, ours=True) for path in _planned(ev)]
-        return [*bound, *(_foreseen(ev, path, ours=False) for path in sockets(ev.argv))]
+        bound = [_foreseen(ev, path, ours=True) for path in _lasting(ev, ev.plan.sockets)]
+        made = _lasting(ev, sockets(ev.argv))
+        return [*bound, *(_foreseen(ev, path, ours=False) for path in made)]
     ours = ev.phase == "prepare"
     found = []
     for seen in said(ev).find_all(_WORDS):
@@ -96,10 +97,10 @@ def foreseen_errno(fact: PathFact | None) -> int | None:
     return errno.EROFS if fact.readonly else errno.EACCES
 
 
-def _planned(ev: Evidence) -> Iterator[str]:
-    """Yield the sockets of a start, those left out whose directory it makes itself."""
+def _lasting(ev: Evidence, paths: Iterable[str]) -> Iterator[str]:
+    """Yield those of a start's sockets whose directory it does not make itself."""
     own = tuple(f"{path}/" for path in ev.plan.makes)
-    yield from (path for path in ev.plan.sockets if not path.startswith(own))
+    yield from (path for path in paths if not path.startswith(own))
 
 
 def _probe(ev: Evidence, path: str, *, ours: bool) -> PathAccess:
