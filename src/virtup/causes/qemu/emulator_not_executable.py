@@ -101,14 +101,15 @@ def find(ev: Evidence) -> Iterator[Finding]:
 def _proven(ev: Evidence, refused: NotRun, fact: PathFact) -> Finding:
     path = refused.path
     program = refused.fact
-    if fact.kind == "directory" or (program is not None and program.kind in {"other", "empty"}):
-        what = "a directory" if fact.kind == "directory" else "no program"
+    folder = fact.kind == "directory" and fact.blocked in {"", path}
+    if folder or (program is not None and program.kind in {"other", "empty"}):
+        what = "a directory" if folder else "no program"
         sentence = f"'{path}', which is to be the emulator, is {what} ({mode(fact)})."
         others = alternatives(path, program) if program is not None else []
         better = f"'{others[0]}'" if others else "a real QEMU"
         fix = edit(f"change <emulator> to {better}")
         seen = f"this host: '{path}' is neither an ELF program nor a script"
-        if fact.kind == "directory":
+        if folder:
             seen = f"this host: '{path}' is a directory"
     elif fact.blocked == path:
         sentence = f"{account(ev)} may not execute the emulator '{path}' ({mode(fact)})."
