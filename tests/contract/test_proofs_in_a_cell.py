@@ -147,10 +147,10 @@ def test_a_file_system_that_refuses_what_the_modes_allow(scratch: Path) -> None:
     setup = f"bindfs --no-allow-other {scratch}/below {scratch}/mount"
     image = f"{scratch}/mount/a.img"
     drive = ["-drive", f"file={image},format=raw,if=virtio"]
-    finding = only(setup, {"qemu": drive}, "disk-nfs-squash")
+    finding = only(setup, {"qemu": drive}, "file-guarded")
     assert finding["subject"] == image
-    assert f"'{scratch}/mount' is fuse" in str(finding["evidence"])
-    assert "fails with EACCES" in str(finding["evidence"])
+    assert f"'{scratch}/mount' is open to user 'root' alone" in str(finding["sentence"])
+    assert f"'{scratch}/mount' is fuse, mounted without allow_other" in str(finding["evidence"])
 
 
 SILENT = """

@@ -81,7 +81,7 @@ def diagnose(ev: Evidence) -> list[Finding]:
     last = {known.slug for known in causes() if known.last}
     better = [finding for finding in found if finding.slug not in last]
     kept = _merged(sorted(_best(better or found), key=_order))
-    return kept or [_unknown(ev)]
+    return kept or [unknown(ev)]
 
 
 def cause(key: str) -> Cause | None:
@@ -233,7 +233,8 @@ _TELLING = re.compile(
 )
 
 
-def _unknown(ev: Evidence) -> Finding:
+def unknown(ev: Evidence) -> Finding:
+    """Return the finding that lays out what *ev* has, in order."""
     lines = said(ev).lines or tuple(_noise(ev))
     telling = [line for line in lines if _TELLING.search(line)] or list(lines)
     sentence = "No known cause fits; the messages in order, the first one first:"

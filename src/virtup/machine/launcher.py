@@ -516,10 +516,15 @@ class Launcher:
 
     async def _look_further(self, error: VirtError, domain: Domain, request: Request) -> None:
         """Add to *error* what would keep the guest from starting beside what did just now."""
-        try:
-            seen = await asyncio.wait_for(self.rehearse(domain, request.image), FURTHER_S)
-        except TimeoutError:
+        looking = asyncio.wait_for(self.rehearse(domain, request.image), FURTHER_S)
+        (seen,) = await asyncio.gather(looking, return_exceptions=True)
+        if isinstance(seen, TimeoutError):
             return
+        if isinstance(seen, Exception):  # it must not take the place of what failed
+            log.error("what else keeps '%s' off cannot be told", domain.name, exc_info=seen)
+            return
+        if isinstance(seen, BaseException):
+            raise seen
         proven = [one for one in seen.findings if one.certainty is Certainty.PROVEN]
         with_others(error, proven, domain.name)
 

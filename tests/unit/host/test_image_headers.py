@@ -81,6 +81,7 @@ def test_what_a_qemu_will_not_open_is_named(tmp_path, image, told):
         (b"\xeb\x63\x90" + bytes(99), ""),
         (qcow2(), ""),
     ],
+    ids=["gzip", "xz", "zip", "tar", "web page", "boot sector", "qcow2"],
 )
 def test_an_archive_is_known_for_one(tmp_path, data, packed):
     assert seen(tmp_path, data).packed == packed

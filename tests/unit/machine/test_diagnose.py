@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests import lab
+from virtup.causes import catalogue
 from virtup.causes.catalogue import UNKNOWN_SLUG
 from virtup.causes.catalogue import diagnose as judge
-from virtup.causes.finding import Certainty
+from virtup.causes.finding import Certainty, Finding
 from virtup.host import evidence
 from virtup.machine.diagnose import diagnose, warm
 from virtup.model.evidence import Evidence
@@ -41,6 +42,22 @@ async def test_unknown_without_words_says_what_is_known(ev: Evidence, words: str
     (finding,) = await diagnose(ev)
     assert finding.slug == UNKNOWN_SLUG
     assert finding.evidence == (words,)
+
+
+async def test_a_mistake_in_a_cause_is_logged_and_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Evidence) -> list[Finding]:
+        raise IndexError("no such group")
+
+    monkeypatch.setattr(catalogue, "diagnose", broken)
+    (finding,) = await diagnose(Evidence(stderr=SAID, guest="vm1"))
+    assert finding.slug == UNKNOWN_SLUG
+    assert finding.evidence == (SAID.strip(),)
+    (record,) = caplog.records
+    assert "'vm1'" in record.message
+    assert record.exc_info is not None
+    assert "no such group" in str(record.exc_info[1])
 
 
 async def test_facts_that_are_there_already_are_not_looked_for(
