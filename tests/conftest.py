@@ -27,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[lab.GUEST_MADE] = str(lab.make_guest())
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: of two processes none is to wait for the other at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 def pytest_report_header() -> list[str]:
     """Name the programs that the run stands on."""
 

@@ -26,7 +26,7 @@ LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 def main(args: list[str]) -> int:
     """Run in the current folder; pytest's exit status."""
     pytest = [sys.executable, "-m", "pytest"]
-    beside = ["-n", "2", "--dist", "loadfile", "--cache-clear"]
+    beside = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--cache-clear"]
     status = subprocess.call([*pytest, *beside, *args])
     failed = sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
     known = all("::" in test for test in failed)  # otherwise it could not begin

@@ -160,13 +160,11 @@ class Follower(threading.Thread):
         finally:
             self._syncer.end()
             self._error = self._error or self._syncer.error
-            os.close(self._fd)
 
     def finish(self) -> bytes:
         """Wait for the rest and return the digests, 16 bytes a block; raises OSError."""
         self.stream_bytes = os.fstat(self._fd).st_size - self._offset
-        self._last.set()
-        self.join()
+        self._end()
         if self._error is not None:
             raise self._error
         if self._done < self.stream_bytes:
@@ -176,9 +174,16 @@ class Follower(threading.Thread):
     def cancel(self) -> None:
         """Stop; what was digested is of no use."""
         self._cancelled = True
+        self._end()
+
+    def _end(self) -> None:
+        """Let the thread end, and close its descriptor: not before, for it may have failed."""
         self._last.set()
         if self.is_alive():
             self.join()
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _follow(self) -> bool:
         """Digest the next block, if it is there in full (or is the last); tell whether it was."""

@@ -286,6 +286,22 @@ def test_a_part_is_incomplete_until_it_is_finished(tmp_path):
     writer.discard()
 
 
+def test_a_disk_that_failed_is_what_the_end_tells(tmp_path, monkeypatch):
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("virtup.host.save_writer.read_into", fails)
+    writer = Writer(str(tmp_path / "g"), str(tmp_path / "part"), FileDisk())
+    writer.begin(make_head(XML, was_running=True))
+    os.write(writer.fd, bytes(2 * BLOCK_BYTES))
+    assert writer._follower is not None
+    writer._follower.join()
+    with pytest.raises(OSError, match="Input/output error"):
+        writer.finish(FACTS)
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_slow_writer_is_followed_to_its_end(tmp_path):
     writer = Writer(str(tmp_path / "g"), str(tmp_path / "part"), FileDisk())
     writer.begin(make_head(XML, was_running=True))
