@@ -403,7 +403,7 @@ def machine() -> list[str]:
 def table(series: Series) -> tuple[list[str], bool]:
     """Return the lines of the table, and whether every budget holds."""
     lines = [
-        f"{'what':<26}{'who':<20}{'median':>9}{'min':>9}{'max':>9}{'n':>4}{'ratio':>8}  budget"
+        f"{'what':<27}{'who':<20}{'median':>9}{'min':>9}{'max':>9}{'n':>4}{'ratio':>8}  budget"
     ]
     lines.append("-" * len(lines[0]))
     held = True
@@ -424,7 +424,7 @@ def table(series: Series) -> tuple[list[str], bool]:
             verdict = f"<= {BUDGET_REFUSE_MS:.0f} ms {'ok' if fast else 'MISSED'}"
         figures = "".join(f"{x * 1000:>6.0f} ms" for x in (median, min(values), max(values)))
         times = f"{ratio:.2f}" if ratio is not None else "-"
-        lines.append(f"{what:<26}{who:<20}{figures}{len(values):>4}{times:>8}  {verdict}".rstrip())
+        lines.append(f"{what:<27}{who:<20}{figures}{len(values):>4}{times:>8}  {verdict}".rstrip())
     return lines, held
 
 
