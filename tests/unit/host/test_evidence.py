@@ -335,11 +335,14 @@ def test_a_process_and_its_end(sleeper: subprocess.Popen[bytes]) -> None:
 def test_a_guest_is_known_by_its_command_line(place: Path) -> None:
     argv = ["sh", "-c", "sleep 600; :", "-name", "guest=vm7,debug-threads=on", "-uuid", "1234"]
     with subprocess.Popen(argv) as made:
-        try:
+
+        def child() -> tuple[str, str]:
             own = answer(Process(os.getpid()))
             assert isinstance(own, ProcessFact)
-            child = next(one for one in own.children if one.pid == made.pid)
-            assert (child.guest, child.uuid) == ("vm7", "1234")
+            return next((one.guest, one.uuid) for one in own.children if one.pid == made.pid)
+
+        try:  # the kernel says that it runs a moment before it has its command line
+            lab.eventually(lambda: child() == ("vm7", "1234"), "it is known")
         finally:
             subprocess.run(["pkill", "-P", str(made.pid)], check=False)
             made.kill()

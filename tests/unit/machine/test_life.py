@@ -61,6 +61,12 @@ class Life:
             while [one["execute"] for one in self.qmp.seen][-len(commands) :] != [*commands]:
                 await asyncio.sleep(0.001)
 
+    async def resumed(self) -> None:
+        """Wait until the machine has told that its guest runs again."""
+        async with asyncio.timeout(10):
+            while self.lifecycle()[-1:] != [(Lifecycle.RESUMED, 0)]:
+                await asyncio.sleep(0.001)
+
     async def ended(self) -> Shutoff:
         async with asyncio.timeout(10):
             while not self.ends:
@@ -211,6 +217,7 @@ async def test_a_panic_restarts_the_guest_when_the_definition_says_so(tmp_path):
     async with living(tmp_path, crash="restart") as life:
         life.qmp.event("GUEST_PANICKED")
         await life.ran("system_reset", "cont")
+        await life.resumed()
         assert life.lifecycle() == [(Lifecycle.CRASHED, 0), (Lifecycle.RESUMED, 0)]
         assert (life.machine.state, life.machine.reason) == (State.RUNNING, Running.CRASHED)
 
