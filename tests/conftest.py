@@ -13,8 +13,16 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import figures, lab
+
+settings.register_profile(
+    "any host",
+    deadline=None,  # how fast this host is now says nothing of the code
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("any host")
 
 TEST_S = 300
 """No test needs as long, but one that says how long with the mark ``bound``; it has hung."""

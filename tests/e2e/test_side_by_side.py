@@ -299,6 +299,7 @@ pool-info volumes
 pool-autostart volumes
 pool-destroy volumes
 pool-list --all
+destroy vm2
 event --list
 event --timeout 1 --all
 event --timeout 1 --event lifecycle

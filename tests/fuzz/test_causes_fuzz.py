@@ -62,7 +62,7 @@ def is_whole(finding: Finding) -> None:
     assert Finding.from_dict(json.loads(json.dumps(finding.to_dict()))) == finding
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(evidences)
 @example(Evidence(stderr='-blockdev {"a":{'))
 @example(Evidence(phase="parse", definition="<a"))
@@ -77,7 +77,7 @@ def test_any_evidence_has_an_answer(ev: Evidence) -> None:
         hash(probe)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=400))
 def test_any_text_has_an_answer(text: str) -> None:
     for ev in (Evidence(stderr=text), Evidence(error=text), Evidence(definition=text)):

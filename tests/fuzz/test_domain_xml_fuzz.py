@@ -94,7 +94,7 @@ def test_the_whole_one_is_accepted() -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_changed_words(data: st.DataObject) -> None:
     """A word becomes another word of the document, or a strange one."""
     words = sorted({part for part in RICH.replace("'", " ").split() if part.isalnum()})
@@ -105,7 +105,7 @@ def test_changed_words(data: st.DataObject) -> None:
 
 
 @given(st.lists(st.integers(0, RICH.count("\n") - 1), min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_lost_and_doubled_lines(numbers: list[int]) -> None:
     lines = RICH.splitlines(keepends=True)
     for position, number in enumerate(numbers):
@@ -124,12 +124,12 @@ def test_flipped_bytes(seed: int) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_garbage(raw: bytes) -> None:
     assert not run(raw)
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_text(text: str) -> None:
     assert not run(text)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.hypervisor import FakeHypervisor
@@ -70,9 +70,7 @@ class Server:
 
 @pytest.mark.parametrize("key", SERVED, ids=lambda key: procedure(*key).name)
 @given(data=st.data())
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15)
 def test_any_arguments_get_a_reply_that_fits_or_an_error(key, data):
     known = procedure(*key)
     args = data.draw(structures(type_line(known.args))) if known.args else {}

@@ -526,7 +526,7 @@ def test_no_probes_need_no_time() -> None:
     assert answer_all(set(), 0.0) == {}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=40), st.sampled_from(["read", "write", "execute", "create"]))
 def test_no_path_breaks_the_walk(path: str, need: str) -> None:
     assert isinstance(answer(PathAccess("/" + path, need, NOBODY)), PathFact | Unanswered)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtup.host.disk import FileDisk
@@ -104,9 +104,7 @@ def good(tmp_path_factory, request) -> bytes:
     return path.read_bytes()
 
 
-SLOW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SLOW = settings(max_examples=60)
 
 
 def places(size: int) -> st.SearchStrategy[int]:
